@@ -1,0 +1,20 @@
+/** The outside world failed: a disk, a broker, a store. Leaves say whether trying again makes sense; the runner alone retries. */
+export class EngineError extends Error {
+  readonly code: string
+  readonly retryable: boolean
+
+  constructor(code: string, message: string, options: { retryable: boolean; cause?: unknown }) {
+    super(message, { cause: options.cause })
+    this.name = 'EngineError'
+    this.code = code
+    this.retryable = options.retryable
+  }
+}
+
+/** Stored bytes are not what was written: names the place. Never served, never skipped silently. */
+export class CorruptionError extends EngineError {
+  constructor(message: string, options: { cause?: unknown } = {}) {
+    super('CORRUPT', message, { retryable: false, cause: options.cause })
+    this.name = 'CorruptionError'
+  }
+}

@@ -1,0 +1,36 @@
+import type { TimestampMs } from '../time.ts'
+
+/** One stored value. Keys are strings compared by their UTF-8 bytes. */
+export interface BlockRow {
+  readonly table: string
+  readonly partitionKey: string
+  readonly clusteringKey: string
+  /**
+   * Any time within the row's data: it decides which day's storage holds the row, and `expire` lets go of it with that day. `null`: kept
+   * until replaced. A reader and a writer of one partition key must give the same day.
+   */
+  readonly dayOf: TimestampMs | null
+  readonly value: Uint8Array
+}
+
+export interface PartitionRef {
+  readonly table: string
+  readonly partitionKey: string
+  readonly dayOf: TimestampMs | null
+}
+
+/** Blocks, catalogue, checkpoints. Cassandra, or SQLite files in the data folder. */
+export interface BlockStore {
+  /** Stores all rows durably before it resolves; the same key again replaces. All or nothing is not promised, idempotence is. */
+  put(rows: readonly BlockRow[]): Promise<void>
+  /** Rows of one partition with from <= clusteringKey < to, in key order, in batches. */
+  scan(partition: PartitionRef, range?: { from?: string; to?: string }): AsyncIterable<readonly BlockRow[]>
+  get(partition: PartitionRef, clusteringKey: string): Promise<Uint8Array | null>
+  /** Removes rows of one partition, from <= clusteringKey < to (embedded only; Cassandra lets their TTL do it and returns at once). */
+  drop(partition: PartitionRef, range: { from: string; to: string }): Promise<void>
+  /** Atomically replaces a small row if it holds `expected` (null: if it is absent). `false`: it held something else. */
+  compareAndSet(partition: PartitionRef, clusteringKey: string, expected: Uint8Array | null, next: Uint8Array): Promise<boolean>
+  /** Lets go of all rows whose day ended at or before the given time. */
+  expire(before: TimestampMs): Promise<void>
+  close(): Promise<void>
+}

@@ -1,0 +1,13 @@
+/** Milliseconds since the Unix epoch, UTC; always an integer. */
+export type TimestampMs = number
+
+/** A span of time, half-open as PromQL windows are: (startMs, endMs]. */
+export interface TimeRange {
+  readonly startMs: TimestampMs
+  readonly endMs: TimestampMs
+}
+
+export const SECOND_MS = 1000
+export const MINUTE_MS = 60 * SECOND_MS
+export const HOUR_MS = 60 * MINUTE_MS
+export const DAY_MS = 24 * HOUR_MS
