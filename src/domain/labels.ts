@@ -96,3 +96,12 @@ export class Labels {
     return parts.length > 0 || this.metric === '' ? `${this.metric}{${parts.join(', ')}}` : this.metric
   }
 }
+
+/** The order of series in answers: by name and value of one label after the other, then the shorter first. */
+export function compareLabels(a: Labels, b: Labels): number {
+  const length = Math.min(a.pairs.length, b.pairs.length)
+  for (let i = 0; i < length; i++) {
+    if (a.pairs[i] !== b.pairs[i]) return a.pairs[i] < b.pairs[i] ? -1 : 1
+  }
+  return a.pairs.length - b.pairs.length
+}
