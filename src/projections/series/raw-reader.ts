@@ -1,0 +1,207 @@
+import type { Matcher } from '../../domain/matcher.ts'
+import type { BlockStore } from '../../domain/ports/block-store.ts'
+import type { Clock } from '../../domain/ports/clock.ts'
+import type { ReadStats, SeriesReader } from '../../domain/ports/series-reader.ts'
+import type { SeriesColumns } from '../../domain/series.ts'
+import { DAY_MS, type TimeRange, type TimestampMs } from '../../domain/time.ts'
+import { BUCKET_MS, daysOf } from './buckets.ts'
+import { type BucketEntry, readDay, runsOf } from './catalogue.ts'
+import type { Control } from './control.ts'
+import type { HeadReader } from './head.ts'
+import type { SeriesMatcher } from './match.ts'
+import { mergePieces, type Piece, sortAndDedupe, upperBound } from './merge.ts'
+import type { PageCache } from './page-cache.ts'
+import type { ReaderPin } from './reader-pin.ts'
+import type { SeriesIndex } from './series-index.ts'
+
+export interface RawReaderParts {
+  readonly control: Control
+  readonly index: SeriesIndex
+  readonly head: HeadReader
+  readonly matcher: SeriesMatcher
+  readonly pages: PageCache
+  readonly store: Pick<BlockStore, 'scan'>
+  readonly clock: Clock
+  readonly version: number
+  readonly retentionMs: number
+  readonly pin: ReaderPin
+}
+
+/**
+ * Reads raw samples: head, fresh and sealed blocks, merged.
+ * 1. Pin the head, and only then read the catalogue: what is flushed in between is seen twice and merged, never missed.
+ * 2. Match series; leave out those whose samples lie elsewhere.
+ * 3. By metric: open the pages of every bucket in the range, collect each series' pieces, add the head's, merge.
+ * Series whose times are equal share one array.
+ */
+export class RawReader implements SeriesReader {
+  readonly #parts: RawReaderParts
+  readonly #days = new Map<TimestampMs, { version: number; entries: BucketEntry[] }>()
+  /** By series: its place in the group that is being read, + 1. Always all zero between groups. */
+  #places = new Uint32Array(1024)
+
+  constructor(parts: RawReaderParts) {
+    this.#parts = parts
+  }
+
+  async *select(
+    matchers: readonly Matcher[],
+    wanted: TimeRange,
+    signal: AbortSignal,
+    stats: ReadStats,
+  ): AsyncIterable<readonly SeriesColumns[]> {
+    const { control, index, matcher, clock, retentionMs, pin } = this.#parts
+    const nowMs = clock.nowMs()
+    const range = { startMs: Math.max(wanted.startMs, nowMs - retentionMs), endMs: Math.min(wanted.endMs, nowMs + DAY_MS) }
+    if (range.endMs <= range.startMs) return
+    pin.enter()
+    try {
+      const generations = control.readableGenerations()
+      const version = control.catalogueVersion
+      const matched = matcher.match(matchers, index.seriesCount)
+      const groups = this.#groupByMetric(matched, range)
+      const entries = groups.size === 0 ? [] : await this.#entries(range, version)
+      for (const [metric, series] of groups) {
+        signal.throwIfAborted()
+        stats.seriesMatched += series.length
+        const columns = await this.#readGroup(metric, series, range, generations, entries, stats)
+        if (columns.length > 0) yield columns
+      }
+    } finally {
+      pin.leave()
+    }
+  }
+
+  #groupByMetric(matched: Uint32Array, range: TimeRange): Map<number, number[]> {
+    const { index } = this.#parts
+    const name = index.metricNameSymbol
+    const groups = new Map<number, number[]>()
+    for (const series of matched) {
+      if (index.maxTimes[series] <= range.startMs || index.minTimes[series] > range.endMs) continue
+      const metric = index.valueOf(series, name)
+      const group = groups.get(metric)
+      if (group === undefined) groups.set(metric, [series])
+      else group.push(series)
+    }
+    return groups
+  }
+
+  /** Catalogue entries that overlap the range, oldest bucket first; days are read again when the catalogue has changed. */
+  async #entries(range: TimeRange, version: number): Promise<BucketEntry[]> {
+    const entries: BucketEntry[] = []
+    for (const day of daysOf(range)) {
+      let known = this.#days.get(day)
+      if (known === undefined || known.version !== version) {
+        known = { version, entries: await readDay(this.#parts.store, this.#parts.version, day) }
+        if (this.#days.size > 64) this.#days.clear()
+        this.#days.set(day, known)
+      }
+      for (const entry of known.entries) if (entry.bucket < range.endMs && entry.bucket + BUCKET_MS > range.startMs) entries.push(entry)
+    }
+    return entries
+  }
+
+  async #readGroup(
+    metric: number,
+    series: readonly number[],
+    range: TimeRange,
+    generations: readonly number[],
+    entries: readonly BucketEntry[],
+    stats: ReadStats,
+  ): Promise<SeriesColumns[]> {
+    const pieces: Piece[][] = series.map(() => [])
+    if (metric !== -1) await this.#readBlocks(this.#parts.index.symbols.string(metric), series, range, entries, pieces, stats)
+    const columns: SeriesColumns[] = []
+    const shared = new SharedTimes()
+    for (let i = 0; i < series.length; i++) {
+      for (const generation of generations) this.#readHead(generation, series[i], range, pieces[i], stats)
+      if (pieces[i].length === 0) continue
+      const { times, values } = mergePieces(pieces[i])
+      if (times.length === 0) continue
+      stats.samplesRead += times.length
+      columns.push({ labels: this.#parts.index.labels(series[i]), times: shared.share(times), values })
+    }
+    return columns
+  }
+
+  async #readBlocks(
+    metric: string,
+    series: readonly number[],
+    range: TimeRange,
+    entries: readonly BucketEntry[],
+    pieces: readonly Piece[][],
+    stats: ReadStats,
+  ): Promise<void> {
+    const { index, pages, version } = this.#parts
+    const partitions = new Set(series.map((id) => index.partitions[id]))
+    for (const entry of entries) {
+      if (!partitions.has(entry.partition)) continue
+      for (const run of runsOf(entry, metric)) {
+        if (run.maxTimeMs <= range.startMs || run.minTimeMs > range.endMs) continue
+        const opened = await pages.pages(version, metric, entry.bucket, entry.partition, run, stats)
+        // Without a pause from here on: the places are of this group alone.
+        this.#mark(series)
+        for (const { page, series: ids } of opened) {
+          for (let chunk = 0; chunk < ids.length; chunk++) {
+            const place = this.#places[ids[chunk]]
+            if (place > 0) addClipped(pieces[place - 1], page.times(chunk), () => page.values(chunk), range)
+          }
+        }
+        for (const id of series) this.#places[id] = 0
+      }
+    }
+  }
+
+  #mark(series: readonly number[]): void {
+    const count = this.#parts.index.seriesCount
+    if (this.#places.length < count) this.#places = new Uint32Array(2 * count)
+    for (let i = 0; i < series.length; i++) this.#places[series[i]] = i + 1
+  }
+
+  #readHead(generation: number, series: number, range: TimeRange, pieces: Piece[], stats: ReadStats): void {
+    const { head } = this.#parts
+    const count = head.count(generation, series)
+    if (count === 0) return
+    let times: Float64Array = new Float64Array(count)
+    let values: Float64Array = new Float64Array(count)
+    const read = head.read(generation, series, times, values)
+    // After reading: what makes the order wrong is published before the sample that does.
+    if (head.isUnordered(generation, series))
+      ({ times, values } = sortAndDedupe({ times: times.subarray(0, read), values: values.subarray(0, read) }))
+    stats.headSamples += read
+    addClipped(pieces, times, () => values, range)
+  }
+}
+
+function addClipped(pieces: Piece[], times: Float64Array, values: () => Float64Array, range: TimeRange): void {
+  const length = times.length
+  if (length === 0 || times[0] > range.endMs || times[length - 1] <= range.startMs) return
+  const start = times[0] > range.startMs ? 0 : upperBound(times, range.startMs)
+  const end = times[length - 1] <= range.endMs ? length : upperBound(times, range.endMs)
+  if (start === end) return
+  const all = values()
+  pieces.push(
+    start === 0 && end === length
+      ? { times, values: all, unordered: false }
+      : { times: times.subarray(start, end), values: all.subarray(start, end), unordered: false },
+  )
+}
+
+/** Gives series with equal times the same array. */
+class SharedTimes {
+  #recent: Float64Array[] = []
+
+  share(times: Float64Array): Float64Array {
+    for (const known of this.#recent) if (known === times || isEqual(known, times)) return known
+    if (this.#recent.length >= 4) this.#recent.shift()
+    this.#recent.push(times)
+    return times
+  }
+}
+
+function isEqual(a: Float64Array, b: Float64Array): boolean {
+  const length = a.length
+  if (length !== b.length || a[0] !== b[0] || a[length - 1] !== b[length - 1]) return false
+  for (let i = 1; i < length; i++) if (a[i] !== b[i]) return false
+  return true
+}

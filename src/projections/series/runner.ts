@@ -1,0 +1,50 @@
+import type { Clock } from '../../domain/ports/clock.ts'
+import type { EventLog } from '../../domain/ports/event-log.ts'
+import type { Logger } from '../../telemetry/log.ts'
+import type { Control } from './control.ts'
+import type { SeriesProjection } from './series-projection.ts'
+
+export interface RunnerParts {
+  readonly log: Pick<EventLog, 'read' | 'ends'>
+  readonly projection: SeriesProjection
+  readonly control: Control
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+const MAINTAIN_MS = 1000
+
+/**
+ * Tails the log into the projection until `signal` aborts. Says `ready` when it has applied what the log held at the start. Work that is
+ * due by the clock goes on beside it.
+ */
+export async function runProjection(parts: RunnerParts, signal: AbortSignal): Promise<void> {
+  const { log, projection, control } = parts
+  const from = await projection.load()
+  const targets = await log.ends()
+  const caughtUp = () => [...targets].every(([partition, end]) => control.applied(partition) >= end)
+  control.ready = caughtUp()
+  const maintaining = maintain(parts, signal)
+  try {
+    for await (const batch of log.read(from, signal)) {
+      for (const gap of batch.gaps) projection.noteGap(gap.partition, gap.from, gap.to)
+      for (const record of batch.records) await projection.apply(record)
+      control.publishApplied()
+      if (!control.ready && caughtUp()) control.ready = true
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error
+  }
+  await maintaining
+}
+
+async function maintain({ projection, clock }: RunnerParts, signal: AbortSignal): Promise<void> {
+  try {
+    for (;;) {
+      await clock.sleep(MAINTAIN_MS, signal)
+      await projection.maintain()
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error
+  }
+}

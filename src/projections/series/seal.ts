@@ -1,0 +1,85 @@
+import { CorruptionError } from '../../domain/errors.ts'
+import type { BlockRow, BlockStore } from '../../domain/ports/block-store.ts'
+import type { TimestampMs } from '../../domain/time.ts'
+import { PageReader, PageWriter } from '../blocks/page.ts'
+import { type BucketEntry, pageKey, pagesRef, type RunPages, runsOf } from './catalogue.ts'
+import { PAGE_BYTES_TARGET, pageRows, summary } from './flush.ts'
+import { mergePieces, type Piece } from './merge.ts'
+
+export interface SealParts {
+  readonly version: number
+  readonly store: Pick<BlockStore, 'get' | 'put'>
+  readonly breathe: () => Promise<void>
+}
+
+/** Rows that no longer stand for anything, to be dropped when no reader can still want them. */
+export interface Garbage {
+  readonly bucket: TimestampMs
+  readonly partition: number
+  readonly metric: string
+  readonly run: string
+}
+
+/**
+ * Seals a bucket of one log partition: all fresh runs and the sealed run before them become one sealed run a metric, series merged and
+ * compressed. Metrics without fresh samples keep their run.
+ * 1. Read every run, merge by series (one sample a time).
+ * 2. Put the new pages, read them back, check them.
+ * 3. The caller replaces the entry by compare-and-set; only then the old pages are garbage.
+ */
+export async function sealBucket(parts: SealParts, entry: BucketEntry): Promise<{ entry: BucketEntry; garbage: Garbage[] }> {
+  const metrics = new Set(entry.fresh.flatMap((run) => Object.keys(run.metrics)))
+  const sealed: Record<string, RunPages> = Object.assign(Object.create(null), entry.sealed)
+  const garbage: Garbage[] = []
+  const run = `s/${entry.through}`
+  for (const metric of metrics) {
+    const runs = runsOf(entry, metric)
+    sealed[metric] = await sealMetric(parts, entry, metric, runs, run)
+    for (const old of runs) if (old.run !== run) garbage.push({ bucket: entry.bucket, partition: entry.partition, metric, run: old.run })
+    await parts.breathe()
+  }
+  return { entry: { ...entry, sealed, fresh: [] }, garbage }
+}
+
+async function sealMetric(parts: SealParts, entry: BucketEntry, metric: string, runs: readonly RunPages[], run: string): Promise<RunPages> {
+  const ref = pagesRef(parts.version, metric, entry.bucket, entry.partition)
+  const series = new Map<string, { identity: Uint8Array; pieces: Piece[] }>()
+  for (const { run: name, pages } of runs) {
+    for (let number = 0; number < pages; number++) {
+      const where = `${ref.partitionKey}/${pageKey(name, number)}`
+      const bytes = await parts.store.get(ref, pageKey(name, number))
+      if (bytes === null) throw new CorruptionError(`page ${where} is named by the catalogue and is missing from the store`)
+      collectPage(PageReader.open(bytes, where), series)
+    }
+  }
+  const writer = new PageWriter({ pageBytesTarget: PAGE_BYTES_TARGET, compress: true })
+  for (const { identity, pieces } of series.values()) {
+    const { times, values } = mergePieces(pieces)
+    writer.add(identity, times, values, 0, times.length)
+  }
+  const pages = writer.finish()
+  const rows = pageRows(parts.version, metric, entry.bucket, entry.partition, run, pages)
+  await parts.store.put(rows)
+  await verify(parts, ref.partitionKey, rows)
+  return summary(run, pages)
+}
+
+function collectPage(page: PageReader, series: Map<string, { identity: Uint8Array; pieces: Piece[] }>): void {
+  for (let chunk = 0; chunk < page.seriesCount; chunk++) {
+    const identity = page.identities.subarray(16 * chunk, 16 * chunk + 16)
+    const key = Buffer.from(identity.buffer, identity.byteOffset, 16).toString('latin1')
+    let known = series.get(key)
+    if (known === undefined) series.set(key, (known = { identity, pieces: [] }))
+    known.pieces.push({ times: page.times(chunk), values: page.values(chunk), unordered: false })
+  }
+}
+
+/** The record changes hands here: what was written is read again before anything older is let go of. */
+async function verify(parts: SealParts, partitionKey: string, rows: readonly BlockRow[]): Promise<void> {
+  for (const row of rows) {
+    const stored = await parts.store.get(row, row.clusteringKey)
+    if (stored === null || Buffer.compare(stored, row.value) !== 0) {
+      throw new CorruptionError(`sealed page ${partitionKey}/${row.clusteringKey} was not stored as it was written`)
+    }
+  }
+}
