@@ -15,14 +15,14 @@ export class SamplesColumns implements SamplesColumnsView {
   times: Float64Array
   values: Float64Array
   /** The memory of `values` as 32-bit halves, low one first. */
-  bits: Uint32Array
+  valueBits: Uint32Array
   count = 0
 
   constructor(capacity = 1024) {
     this.numbers = new Uint32Array(capacity)
     this.times = new Float64Array(capacity)
     this.values = new Float64Array(capacity)
-    this.bits = new Uint32Array(this.values.buffer)
+    this.valueBits = new Uint32Array(this.values.buffer)
   }
 
   /** Makes room for `capacity` samples in all; what is there stays. */
@@ -34,10 +34,10 @@ export class SamplesColumns implements SamplesColumnsView {
     const bits = new Uint32Array(2 * wanted)
     numbers.set(this.numbers.subarray(0, this.count))
     times.set(this.times.subarray(0, this.count))
-    bits.set(this.bits.subarray(0, 2 * this.count))
+    bits.set(this.valueBits.subarray(0, 2 * this.count))
     this.numbers = numbers
     this.times = times
-    this.bits = bits
+    this.valueBits = bits
     this.values = new Float64Array(bits.buffer)
   }
 

@@ -210,7 +210,7 @@ function readValues(reader: Reader, into: SamplesColumns, count: number): void {
   if (sum !== total) reader.fail(`control bytes stand for ${sum} value bytes, not ${total}`)
   const start = reader.at
   reader.need(total + PAD_BYTES, 'values')
-  fillValues(control, reader.view, start, into.values, into.bits, count)
+  fillValues(control, reader.view, start, into.values, into.valueBits, count)
   reader.at = start + total
   for (const byte of reader.take(PAD_BYTES)) if (byte !== 0) reader.fail('padding is not zero')
 }

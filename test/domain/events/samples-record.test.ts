@@ -21,8 +21,8 @@ function columnsOf(samples: readonly Written[]): SamplesColumns {
   const columns = new SamplesColumns(1)
   for (const { number, time, bits } of samples) {
     columns.push(number, time, 0)
-    columns.bits[2 * columns.count - 2] = bits[0]
-    columns.bits[2 * columns.count - 1] = bits[1]
+    columns.valueBits[2 * columns.count - 2] = bits[0]
+    columns.valueBits[2 * columns.count - 1] = bits[1]
   }
   return columns
 }
@@ -31,7 +31,7 @@ function samplesOf(columns: SamplesColumns): Written[] {
   return Array.from({ length: columns.count }, (_, i) => ({
     number: columns.numbers[i]!,
     time: columns.times[i]!,
-    bits: [columns.bits[2 * i]!, columns.bits[2 * i + 1]!] as const,
+    bits: [columns.valueBits[2 * i]!, columns.valueBits[2 * i + 1]!] as const,
   }))
 }
 
