@@ -21,6 +21,8 @@ export interface NumberLiteral {
   readonly kind: 'number'
   readonly span: Span
   readonly value: number
+  /** Written as a duration ("5m" is 300): how it is printed, nothing else. */
+  readonly isDuration?: boolean
 }
 
 export interface StringLiteral {

@@ -21,7 +21,9 @@ const f = (name: string, args: readonly ValueType[], variadic = 0, returns: Valu
 export const functionSignatures: ReadonlyMap<string, FunctionSignature> = new Map(
   [
     ...['rate', 'irate', 'increase', 'delta', 'idelta', 'deriv', 'resets', 'changes'].map(m),
-    ...['avg', 'count', 'last', 'max', 'min', 'present', 'stddev', 'stdvar', 'sum', 'absent'].map((name) => m(`${name}_over_time`)),
+    ...['avg', 'count', 'first', 'last', 'max', 'min', 'present', 'stddev', 'stdvar', 'sum', 'absent'].map((name) =>
+      m(`${name}_over_time`),
+    ),
     f('quantile_over_time', ['scalar', 'matrix']),
     f('predict_linear', ['matrix', 'scalar']),
     ...['abs', 'absent', 'ceil', 'exp', 'floor', 'ln', 'log10', 'log2', 'sgn', 'sqrt', 'sort', 'sort_desc', 'timestamp', 'deg', 'rad'].map(
@@ -46,3 +48,25 @@ export const functionSignatures: ReadonlyMap<string, FunctionSignature> = new Ma
     f('vector', ['scalar']),
   ].map((signature) => [signature.name, signature]),
 )
+
+/** Functions that Prometheus knows and accepts only with `--enable-feature=promql-experimental-functions`: refused by name. */
+export const experimentalFunctions: ReadonlySet<string> = new Set([
+  'double_exponential_smoothing',
+  'end',
+  'histogram_quantiles',
+  'info',
+  'integral',
+  'mad_over_time',
+  'max_of',
+  'min_of',
+  'range',
+  'sort_by_label',
+  'sort_by_label_desc',
+  'start',
+  'start_timestamp',
+  'step',
+  'ts_of_first_over_time',
+  'ts_of_last_over_time',
+  'ts_of_max_over_time',
+  'ts_of_min_over_time',
+])
