@@ -1,0 +1,141 @@
+import type { Labels } from '../../domain/labels.ts'
+import type { AppendSamples } from '../../domain/ports/append-samples.ts'
+import type { Clock } from '../../domain/ports/clock.ts'
+import type { TargetStatus, TargetView } from '../../domain/ports/target-view.ts'
+import type { Logger } from '../../telemetry/log.ts'
+import { gauge } from '../../telemetry/metrics.ts'
+import { parseDuration, type ScrapeConfig } from './config.ts'
+import { PageFetcher } from './fetch-page.ts'
+import { FileDiscovery } from './file-discovery.ts'
+import { compileRelabel } from './relabel.ts'
+import { ScrapeLoop } from './scrape-loop.ts'
+import { type TargetGroup, targetsOf } from './targets.ts'
+
+export interface ScrapeManagerParts {
+  readonly jobs: readonly ScrapeConfig[]
+  readonly append: AppendSamples
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly userAgent: string
+}
+
+/** Files are looked at this often, whatever their refresh interval: a look at an unchanged file is cheap. */
+const FILE_LOOK_MS = 5000
+
+const targetCount = gauge('tidemark_collect_targets', 'Targets being scraped, by job.', ['job'])
+
+/** Keeps one loop for each target that the configuration and the files name at the moment. */
+export class ScrapeManager implements TargetView {
+  readonly #pools: readonly ScrapePool[]
+  readonly #clock: Clock
+  readonly #logger: Logger
+  readonly #ended = new AbortController()
+  #watching: Promise<void> = Promise.resolve()
+
+  constructor(parts: ScrapeManagerParts) {
+    this.#clock = parts.clock
+    this.#logger = parts.logger
+    this.#pools = parts.jobs.map((job) => new ScrapePool(job, parts))
+  }
+
+  async start(): Promise<void> {
+    for (const pool of this.#pools) await pool.sync()
+    this.#watching = this.#watch(this.#ended.signal)
+  }
+
+  /** Ends all loops in order; their series are not marked as ended: this process, or another, will go on with them. */
+  async stop(): Promise<void> {
+    this.#ended.abort()
+    await this.#watching
+    await Promise.all(this.#pools.map((pool) => pool.stop()))
+  }
+
+  targets(): readonly TargetStatus[] {
+    return this.#pools.flatMap((pool) => pool.status())
+  }
+
+  dropped(): readonly Labels[] {
+    return this.#pools.flatMap((pool) => pool.dropped)
+  }
+
+  async #watch(signal: AbortSignal): Promise<void> {
+    try {
+      for (;;) {
+        await this.#clock.sleep(FILE_LOOK_MS, signal)
+        for (const pool of this.#pools) if (pool.hasFiles) await pool.sync()
+      }
+    } catch (error) {
+      if (!signal.aborted) this.#logger.error({ error: String(error) }, 'looking for targets has ended')
+    }
+  }
+}
+
+class ScrapePool {
+  dropped: Labels[] = []
+  readonly hasFiles: boolean
+  readonly #job: ScrapeConfig
+  readonly #parts: ScrapeManagerParts
+  readonly #fetcher: PageFetcher
+  readonly #files: FileDiscovery
+  readonly #loops = new Map<string, ScrapeLoop>()
+  readonly #targetSteps
+  readonly #metricSteps
+  #lastErrors = ''
+
+  constructor(job: ScrapeConfig, parts: ScrapeManagerParts) {
+    this.#job = job
+    this.#parts = parts
+    this.#fetcher = new PageFetcher(job, parts.userAgent)
+    this.hasFiles = job.file_sd_configs.length > 0
+    this.#files = new FileDiscovery(job.file_sd_configs.flatMap(({ files }) => files))
+    this.#targetSteps = compileRelabel(job.relabel_configs)
+    this.#metricSteps = compileRelabel(job.metric_relabel_configs)
+  }
+
+  /** Starts loops of new targets, ends those of targets that are gone. */
+  async sync(): Promise<void> {
+    const discovered = await this.#files.read()
+    const groups: TargetGroup[] = [...this.#job.static_configs, ...discovered.groups]
+    const { targets, dropped, errors } = targetsOf(this.#job, groups, this.#targetSteps, (ms) => `${ms}ms`, parseDuration)
+    this.#say([...discovered.errors, ...errors])
+    this.dropped = dropped
+    const limit = this.#job.target_limit
+    if (limit > 0 && targets.length > limit) {
+      this.#say([`${this.#job.job_name}: ${targets.length} targets are over target_limit ${limit}; none is scraped`])
+      targets.length = 0
+    }
+    const wanted = new Set(targets.map(({ key }) => key))
+    const gone = [...this.#loops].filter(([key]) => !wanted.has(key))
+    for (const [key] of gone) this.#loops.delete(key)
+    for (const target of targets) {
+      if (this.#loops.has(target.key)) continue
+      const loop = new ScrapeLoop({
+        ...this.#parts,
+        target,
+        job: this.#job,
+        steps: this.#metricSteps,
+        fetch: (url, timeoutMs, signal) => this.#fetcher.fetch(url, timeoutMs, signal),
+      })
+      this.#loops.set(target.key, loop)
+      loop.start()
+    }
+    targetCount.set({ job: this.#job.job_name }, this.#loops.size)
+    await Promise.all(gone.map(([, loop]) => loop.stop(true)))
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.#loops.values()].map((loop) => loop.stop(false)))
+    this.#fetcher.close()
+  }
+
+  status(): TargetStatus[] {
+    return [...this.#loops.values()].map((loop) => loop.status())
+  }
+
+  /** Once for each change, not at every look. */
+  #say(errors: readonly string[]): void {
+    const text = errors.join('; ')
+    if (text !== '' && text !== this.#lastErrors) this.#parts.logger.error({ job: this.#job.job_name, errors }, 'targets could not be read')
+    this.#lastErrors = text
+  }
+}
