@@ -1,7 +1,7 @@
 import { quoteGo } from './strings.ts'
 
-const decimal = /^(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i
-const integer = /^(0x_?[0-9a-f]+(_[0-9a-f]+)*|0[0-7]+|[1-9]\d*(_\d+)*|0(_[0-7]+)+|0)$/i
+const decimal = /^(\d+(_\d+)*\.?(\d+(_\d+)*)?|\.\d+(_\d+)*)(e[+-]?\d+(_\d+)*)?$/i
+const integer = /^(0x_?[0-9a-f]+(_[0-9a-f]+)*|0(_?[0-7]+)+|[1-9]\d*(_\d+)*|0)$/i
 const INT64_MAX = 2n ** 63n - 1n
 
 /** The value of a number as the lexer found it, by Go's rules (0x1f hexadecimal, 017 octal, 1_000), or what is wrong with it. */
@@ -12,7 +12,7 @@ export function parseNumber(text: string): { value: number } | { error: string }
   const whole = parseInt64(text)
   if (whole !== null) return { value: whole }
   if (!decimal.test(text)) return { error: `strconv.ParseFloat: parsing ${quoteGo(text)}: invalid syntax` }
-  const value = Number(text)
+  const value = Number(text.replaceAll('_', ''))
   return Number.isFinite(value) ? { value } : { error: `strconv.ParseFloat: parsing ${quoteGo(text)}: value out of range` }
 }
 

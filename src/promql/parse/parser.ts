@@ -23,6 +23,8 @@ export class Parser {
   readonly #durations: DurationParser
   readonly #depths = new WeakMap<Expr, number>()
   #open = 0
+  /** The first error of meaning found on the way; told when the syntax turns out to be right. */
+  #laterError: { readonly span: Span; readonly message: string } | null = null
 
   constructor(text: string, window: ParseWindow | null) {
     this.#tokens = new TokenStream(text)
@@ -38,15 +40,17 @@ export class Parser {
     const tokens = this.#tokens
     if (tokens.isType('end')) tokens.fail({ start: 0, end: 0 }, 'no expression found in input')
     const expr = this.#binary(0)
-    return tokens.isType('end') ? expr : tokens.unexpected()
+    this.#finish()
+    return expr
   }
 
   /** The whole text as a selector. @throws PromqlParseError */
   selectorOnly(): VectorSelector {
     const tokens = this.#tokens
     if (!tokens.is('{') && !isMetricName(tokens.peek())) tokens.unexpected()
-    const selector = parseSelector(tokens, tokens.is('{') ? null : tokens.take())
-    return tokens.isType('end') ? selector : tokens.unexpected()
+    const selector = this.#selector(tokens.is('{') ? null : tokens.take())
+    this.#finish()
+    return selector
   }
 
   #binary(least: number): Expr {
@@ -149,12 +153,21 @@ export class Parser {
       return this.#made({ kind: 'string', span: { start: token.start, end: token.end }, value: unquote(token.text) })
     }
     if (tokens.is('(')) return this.#paren()
-    if (tokens.is('{')) return this.#made(parseSelector(tokens, null))
+    if (tokens.is('{')) return this.#selector(null)
     if (!isMetricName(token)) return tokens.unexpected()
     tokens.take()
     if (token.type === 'aggregator' && (tokens.is('(') || tokens.is('by') || tokens.is('without'))) return this.#aggregate(token)
     if ((token.type === 'identifier' || token.type === 'preprocessor') && tokens.is('(')) return this.#call(token)
-    return this.#made(parseSelector(tokens, token))
+    return this.#selector(token)
+  }
+
+  #selector(name: Token | null): VectorSelector {
+    return this.#made(parseSelector(this.#tokens, name, (span, message) => (this.#laterError ??= { span, message })))
+  }
+
+  #finish(): void {
+    if (!this.#tokens.isType('end')) this.#tokens.unexpected()
+    if (this.#laterError) this.#tokens.fail(this.#laterError.span, this.#laterError.message)
   }
 
   #paren(): Expr {

@@ -1,19 +1,26 @@
 import { METRIC_NAME } from '../../domain/labels.ts'
 import type { Matcher, MatchType } from '../../domain/matcher.ts'
-import type { Expr, VectorSelector } from '../ast.ts'
+import type { Expr, Span, VectorSelector } from '../ast.ts'
 import { compileMatcher } from '../matching.ts'
 import { quoteGo, unquote } from './strings.ts'
 import type { TokenStream } from './token-stream.ts'
 import type { Token } from './tokens.ts'
 
-/** Parses `{...}`, after the metric's name if there is one. */
-export function parseSelector(tokens: TokenStream, name: Token | null): VectorSelector {
+/**
+ * Parses `{...}`, after the metric's name if there is one.
+ * @param onSecondName told when the braces name the metric again: an error of meaning, which errors of syntax go before
+ */
+export function parseSelector(
+  tokens: TokenStream,
+  name: Token | null,
+  onSecondName: (span: Span, message: string) => void,
+): VectorSelector {
   const start = name?.start ?? tokens.peek().start
   const matchers = tokens.is('{') ? parseMatchers(tokens) : []
   const span = { start, end: tokens.lastEnd }
   if (name) {
     const second = matchers.find((matcher) => matcher.name === METRIC_NAME)
-    if (second) tokens.fail(span, `metric name must not be set twice: ${quoteGo(name.text)} or ${quoteGo(second.value)}`)
+    if (second) onSecondName(span, `metric name must not be set twice: ${quoteGo(name.text)} or ${quoteGo(second.value)}`)
     matchers.push({ name: METRIC_NAME, type: '=', value: name.text })
   }
   return { kind: 'selector', span, matchers, offsetMs: 0, at: null }
