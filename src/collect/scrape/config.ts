@@ -1,24 +1,11 @@
 import { z } from 'zod'
+import { parseDuration } from '../../domain/duration.ts'
 import { compileRelabelRegex, type RelabelConfig } from './relabel.ts'
 
 /**
  * `scrape_configs` in Prometheus' own form: static and file targets, HTTP options, relabelling, limits. What is known to Prometheus and
  * not built here is refused by name, never silently ignored.
  */
-const UNITS_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000, y: 31_536_000_000 }
-
-/** "1h30m" in milliseconds; null if it is no Prometheus duration. */
-export function parseDuration(text: string): number | null {
-  if (text === '0') return 0
-  const match = /^(\d+y)?(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?$/.exec(text)
-  if (match === null || text === '') return null
-  let ms = 0
-  for (const part of match.slice(1)) {
-    if (part !== undefined) ms += Number.parseInt(part, 10) * UNITS_MS[part.replace(/^\d+/, '')]
-  }
-  return ms
-}
-
 const SIZE_UNITS: Record<string, number> = { B: 1, KB: 2 ** 10, MB: 2 ** 20, GB: 2 ** 30 }
 
 const duration = z.string().transform((text, context) => {

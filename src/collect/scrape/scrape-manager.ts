@@ -4,7 +4,7 @@ import type { Clock } from '../../domain/ports/clock.ts'
 import type { TargetStatus, TargetView } from '../../domain/ports/target-view.ts'
 import type { Logger } from '../../telemetry/log.ts'
 import { gauge } from '../../telemetry/metrics.ts'
-import { parseDuration, type ScrapeConfig } from './config.ts'
+import type { ScrapeConfig } from './config.ts'
 import { PageFetcher } from './fetch-page.ts'
 import { FileDiscovery } from './file-discovery.ts'
 import { compileRelabel } from './relabel.ts'
@@ -96,7 +96,7 @@ class ScrapePool {
   async sync(): Promise<void> {
     const discovered = await this.#files.read()
     const groups: TargetGroup[] = [...this.#job.static_configs, ...discovered.groups]
-    const { targets, dropped, errors } = targetsOf(this.#job, groups, this.#targetSteps, (ms) => `${ms}ms`, parseDuration)
+    const { targets, dropped, errors } = targetsOf(this.#job, groups, this.#targetSteps)
     this.#say([...discovered.errors, ...errors])
     this.dropped = dropped
     const limit = this.#job.target_limit

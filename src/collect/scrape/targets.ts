@@ -1,3 +1,4 @@
+import { formatDuration, parseDuration } from '../../domain/duration.ts'
 import { Labels } from '../../domain/labels.ts'
 import type { ScrapeConfig } from './config.ts'
 import { type RelabelStep, relabel } from './relabel.ts'
@@ -25,8 +26,6 @@ export function targetsOf(
   job: ScrapeConfig,
   groups: readonly TargetGroup[],
   steps: readonly RelabelStep[],
-  formatDuration: (ms: number) => string,
-  parseDuration: (text: string) => number | null,
 ): { targets: Target[]; dropped: Labels[]; errors: string[] } {
   const targets = new Map<string, Target>()
   const dropped: Labels[] = []
@@ -48,7 +47,7 @@ export function targetsOf(
         dropped.push(discovered)
         continue
       }
-      const target = targetOf(job, labels, discovered, parseDuration)
+      const target = targetOf(job, labels, discovered)
       if (typeof target === 'string') errors.push(`${job.job_name}: ${target}`)
       else targets.set(target.key, target)
     }
@@ -56,12 +55,7 @@ export function targetsOf(
   return { targets: [...targets.values()], dropped, errors }
 }
 
-function targetOf(
-  job: ScrapeConfig,
-  labels: Labels,
-  discoveredLabels: Labels,
-  parseDuration: (text: string) => number | null,
-): Target | string {
+function targetOf(job: ScrapeConfig, labels: Labels, discoveredLabels: Labels): Target | string {
   const address = labels.get('__address__')
   let url: URL
   try {
