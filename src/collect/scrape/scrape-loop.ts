@@ -160,7 +160,7 @@ export class ScrapeLoop {
     }
     const duration = (clock.monotonicMs() - started) / 1000
     this.#scrape++
-    let samples = new Samples()
+    const samples = new Samples()
     let counts = { scraped: 0, kept: 0, added: 0 }
     let metadata: readonly MetricMetadata[] = []
     if (page !== null) {
@@ -168,8 +168,7 @@ export class ScrapeLoop {
         ;({ counts, metadata } = this.#read(page, time, samples))
       } catch (cause) {
         error = (cause as Error).message
-        samples = new Samples()
-        this.#scrape++
+        counts = { scraped: 0, kept: 0, added: 0 }
       }
     }
     for (const series of this.#cache.takeUnseen(error === '' ? this.#scrape : Number.NaN)) this.#addStale(samples, series, time)
@@ -211,21 +210,20 @@ export class ScrapeLoop {
     const { job } = this.#parts
     const exposition = parseExposition(page.text, expositionFormat(page.contentType))
     const counts = { scraped: exposition.series.length, kept: 0, added: 0 }
-    for (let i = 0; i < exposition.series.length; i++) {
-      const series = this.#cache.get(exposition.series[i])
+    // Whole or not at all: nothing counts as seen before the page is known to be good.
+    const found = exposition.series.map((text) => {
+      const series = this.#cache.get(text)
       if (typeof series === 'string') throw new Error(series)
-      if (series.labels === null) {
-        series.seen = this.#scrape
-        continue
-      }
-      counts.kept++
-      if (job.sample_limit > 0 && counts.kept > job.sample_limit) throw new Error(`sample_limit of ${job.sample_limit} exceeded`)
-      if (series.seen === -1) counts.added++
+      if (series.labels !== null && ++counts.kept > job.sample_limit && job.sample_limit > 0)
+        throw new Error(`sample_limit of ${job.sample_limit} exceeded`)
+      return series
+    })
+    found.forEach((series, i) => {
+      if (series.seen === -1 && series.labels !== null) counts.added++
       series.seen = this.#scrape
-      const stamped = job.honor_timestamps && !Number.isNaN(exposition.times[i])
-      series.stamped = stamped
-      samples.add(series.labels, stamped ? exposition.times[i] : time, exposition.values[i])
-    }
+      series.stamped = job.honor_timestamps && !Number.isNaN(exposition.times[i])
+      if (series.labels !== null) samples.add(series.labels, series.stamped ? exposition.times[i] : time, exposition.values[i])
+    })
     // Metadata goes with the samples when it has changed.
     const metadata = JSON.stringify(exposition.metadata)
     if (metadata === this.#metadata) return { counts, metadata: [] }
