@@ -1,5 +1,7 @@
 export const METRIC_NAME = '__name__'
 
+const METADATA_NAMES: ReadonlySet<string> = new Set([METRIC_NAME, '__type__', '__unit__'])
+
 /**
  * The labels of one series: name and value pairs, sorted by name (by UTF-16 code unit), no empty values, names unique.
  * Immutable. Two equal label sets have equal `key`s, and only those.
@@ -8,6 +10,7 @@ export class Labels {
   /** name, value, name, value, ... sorted by name. */
   readonly pairs: readonly string[]
   #key: string | undefined
+  #unnamed: Labels | undefined
 
   private constructor(pairs: readonly string[]) {
     this.pairs = pairs
@@ -55,6 +58,15 @@ export class Labels {
 
   has(name: string): boolean {
     return this.get(name) !== ''
+  }
+
+  /** These labels without `__name__`, `__type__` and `__unit__`: what is left of a series once it is no longer the metric itself. Kept. */
+  get unnamed(): Labels {
+    if (this.#unnamed === undefined) {
+      const named = this.has(METRIC_NAME) || this.has('__type__') || this.has('__unit__')
+      this.#unnamed = named ? this.without(METADATA_NAMES) : this
+    }
+    return this.#unnamed
   }
 
   /** These labels without those named. */
