@@ -41,7 +41,7 @@ export class SamplesColumns implements SamplesColumnsView {
     this.values = new Float64Array(bits.buffer)
   }
 
-  /** For tests and small callers; a number's NaN payload may be lost on the way here, bits written through `bits` are not. */
+  /** For tests and small callers; a number's NaN payload may be lost on the way here, bits written through `valueBits` are not. */
   push(number: number, time: number, value: number): void {
     this.reserve(this.count + 1)
     this.numbers[this.count] = number
