@@ -188,6 +188,7 @@ export const overTimeFunctions: Readonly<Record<string, RangeFunction>> = {
   count_over_time: eachWindow(1, (_row, low, high) => high - low),
   present_over_time: eachWindow(1, () => 1),
   absent_over_time: eachWindow(1, () => 1),
+  first_over_time: eachWindow(1, ({ values }, low) => values[low] as number),
   last_over_time: eachWindow(1, ({ values }, _low, high) => values[high - 1] as number),
   stdvar_over_time: eachWindow(1, ({ values }, low, high) => variance(values, low, high)),
   stddev_over_time: eachWindow(1, ({ values }, low, high) => Math.sqrt(variance(values, low, high))),

@@ -59,7 +59,8 @@ export function callRangeFunction(call: RangeCall, context: Context): Table {
   annotate(call, names, builder.points > 0, context)
   const table = builder.build()
   if (name === 'absent_over_time') return invert(table, absentLabels(call.rangeExpr), context)
-  return name === 'last_over_time' ? table : dropNames(table)
+  // These two are like an offset: what they yield is still a value of the metric.
+  return name === 'last_over_time' || name === 'first_over_time' ? table : dropNames(table)
 }
 
 /** Where the argument stands; a subquery has no place of its own, and Prometheus then says the beginning. */
