@@ -1,0 +1,157 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { ApolloServer, type ApolloServerPlugin, HeaderMap } from '@apollo/server'
+import {
+  ApolloServerPluginInlineTraceDisabled,
+  ApolloServerPluginLandingPageDisabled,
+  ApolloServerPluginSchemaReportingDisabled,
+  ApolloServerPluginUsageReportingDisabled,
+} from '@apollo/server/plugin/disabled'
+import { GraphQLError, type GraphQLSchema } from 'graphql'
+import { QueryError } from '../query/query-service.ts'
+import type { CallerContext, OperationContext } from './context.ts'
+import type { GraphqlDeps } from './deps.ts'
+import type { Documents } from './documents.ts'
+import type { ErrorFormatter } from './errors.ts'
+import { refusal } from './errors.ts'
+import { graphiqlHeaders } from './graphiql.ts'
+import { graphqlLimits } from './limits.ts'
+import { countOperation } from './operation-metrics.ts'
+import { operationRefusal, startOperation } from './operations.ts'
+import { readJsonBody } from './request-body.ts'
+
+/** GraphQL over HTTP: POST of JSON, GET with a header that no form can send, and GraphiQL for browsers. */
+export class HttpDoor {
+  readonly #deps: GraphqlDeps
+  readonly #documents: Documents
+  readonly #errors: ErrorFormatter
+  readonly #apollo: ApolloServer<OperationContext>
+  readonly #running = new Set<(reason: Error) => void>()
+
+  constructor(deps: GraphqlDeps, schema: GraphQLSchema, documents: Documents, errors: ErrorFormatter) {
+    this.#deps = deps
+    this.#documents = documents
+    this.#errors = errors
+    this.#apollo = new ApolloServer<OperationContext>({
+      schema,
+      introspection: true,
+      csrfPrevention: true,
+      allowBatchedHttpRequests: false,
+      persistedQueries: false,
+      includeStacktraceInErrorResponses: false,
+      stopOnTerminationSignals: false,
+      nodeEnv: 'production',
+      parseOptions: { maxTokens: graphqlLimits.tokensMax },
+      // Apollo's own words can hold a document, and documents can hold what is not for a log.
+      logger: { debug: () => {}, info: () => {}, warn: () => {}, error: () => deps.log.error('graphql request failed') },
+      formatError: (_, error) =>
+        errors.format(error instanceof GraphQLError ? error : new GraphQLError('', { originalError: asError(error) })),
+      plugins: [
+        // Nothing of these is ever to speak to an outside address, whatever the environment holds.
+        ApolloServerPluginUsageReportingDisabled(),
+        ApolloServerPluginSchemaReportingDisabled(),
+        ApolloServerPluginInlineTraceDisabled(),
+        ApolloServerPluginLandingPageDisabled(),
+        guardAndCount(deps),
+      ],
+    })
+  }
+
+  async start(): Promise<void> {
+    await this.#apollo.start()
+  }
+
+  async handle(req: IncomingMessage, res: ServerResponse, caller: CallerContext): Promise<void> {
+    if (req.method === 'GET' && this.#deps.graphiqlHtml && (req.headers.accept ?? '').includes('text/html')) {
+      return send(res, 200, graphiqlHeaders, this.#deps.graphiqlHtml)
+    }
+    const search = new URL(req.url ?? '/', 'http://localhost').search
+    if (search.length > graphqlLimits.urlLengthMax)
+      return this.#refuse(req, res, 414, [refusal('BAD_USER_INPUT', 'the URL is too long: use POST')])
+    const read = req.method === 'POST' ? await readJsonBody(req) : { body: undefined }
+    if ('error' in read) return this.#refuse(req, res, read.status, [read.error])
+    const text = req.method === 'POST' ? textOf(read.body) : new URLSearchParams(search).get('query')
+    if (typeof text === 'string') {
+      const checked = this.#documents.parse(text)
+      if ('errors' in checked) {
+        countOperation('unknown', checked.errors, null)
+        return this.#refuse(req, res, 400, checked.errors)
+      }
+    }
+    await this.#execute(req, res, caller, search, read.body)
+  }
+
+  async #execute(req: IncomingMessage, res: ServerResponse, caller: CallerContext, search: string, body: unknown): Promise<void> {
+    const operation = startOperation(this.#deps, caller)
+    const abort = operation.abort
+    this.#running.add(abort)
+    res.once('close', () => {
+      if (!res.writableFinished) abort(new QueryError('canceled', 'the caller has left'))
+    })
+    try {
+      const answer = await this.#apollo.executeHTTPGraphQLRequest({
+        httpGraphQLRequest: { method: req.method ?? 'GET', headers: headerMap(req), search, body },
+        context: async () => operation.context,
+      })
+      const text = answer.body.kind === 'complete' ? answer.body.string : ''
+      send(res, answer.status ?? 200, Object.fromEntries(answer.headers), Buffer.from(text, 'utf8'))
+    } finally {
+      this.#running.delete(abort)
+      operation.end()
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const abort of this.#running) abort(new QueryError('unavailable', 'the server is shutting down'))
+    await this.#apollo.stop()
+  }
+
+  #refuse(req: IncomingMessage, res: ServerResponse, status: number, errors: readonly GraphQLError[]): void {
+    const type = (req.headers.accept ?? '').includes('application/graphql-response+json')
+      ? 'application/graphql-response+json'
+      : 'application/json'
+    const body = JSON.stringify({ errors: errors.map((error) => this.#errors.format(error)) })
+    // What is left of a body that is not read to its end makes the connection useless.
+    const headers = { 'content-type': `${type}; charset=utf-8`, ...(!req.complete && { connection: 'close' }) }
+    send(res, status, headers, Buffer.from(body, 'utf8'))
+  }
+}
+
+function guardAndCount({ clock }: GraphqlDeps): ApolloServerPlugin<OperationContext> {
+  return {
+    async requestDidStart() {
+      const startMs = clock.monotonicMs()
+      return {
+        async didResolveOperation({ schema, document, operation, request, contextValue }) {
+          if (!operation) return
+          const refused = operationRefusal(schema, document, operation, request.variables ?? {}, contextValue)
+          if (refused) throw refused
+        },
+        async willSendResponse({ operation, errors }) {
+          countOperation(operation?.operation ?? 'unknown', errors, clock.monotonicMs() - startMs)
+        },
+      }
+    },
+  }
+}
+
+function send(res: ServerResponse, status: number, headers: Readonly<Record<string, string>>, body: Uint8Array): void {
+  if (res.destroyed) return
+  res.writeHead(status, { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff', ...headers, 'content-length': body.length })
+  res.end(body)
+}
+
+function headerMap(req: IncomingMessage): HeaderMap {
+  const headers = new HeaderMap()
+  for (const [name, value] of Object.entries(req.headers)) {
+    if (value !== undefined) headers.set(name, Array.isArray(value) ? value.join(', ') : value)
+  }
+  return headers
+}
+
+function textOf(body: unknown): unknown {
+  return typeof body === 'object' && body !== null && 'query' in body ? body.query : null
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
+}
