@@ -1,6 +1,7 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { environmentPaths } from '../../src/config/schema.ts'
 import { type Config, ConfigError, type Flags, isLoopback, loadConfig } from '../../src/config.ts'
@@ -101,6 +102,44 @@ describe('the configuration', () => {
   it('warns of variables that look like settings and are none', () => {
     expect(load('', {}, { TIDEMARK_PROT: '1', TIDEMARK_TOOLS: '/x', OTHER: '1' }).warnings).toEqual([
       'environment variable TIDEMARK_PROT is not a setting of Tidemark; did you mean TIDEMARK_PORT?',
+    ])
+  })
+})
+
+describe('docs/configuration.md', () => {
+  const page = readFileSync(new URL('../../docs/configuration.md', import.meta.url), 'utf8')
+  const rows = [...page.matchAll(/^\| (`[^|]+) \| ([^|]+) \|/gm)].map(([, names = '', defaults = '']) => ({
+    names: [...names.matchAll(/`([^`]+)`/g)].map(([, name = '']) => name),
+    defaults: [...defaults.matchAll(/`([^`]+)`/g)].map(([, text = '']) => text),
+  }))
+
+  it('explains every setting', () => {
+    const named = rows.flatMap(({ names }) => names)
+    for (const path of [...environmentPaths, 'security.tokens', 'global.external_labels', 'scrape_configs']) expect(named).toContain(path)
+  })
+
+  it('tells the defaults that are in force', () => {
+    const withDefaults = Object.fromEntries(
+      rows.flatMap(({ names, defaults }) => names.flatMap((name, index) => (defaults[index] ? [[name, defaults[index]]] : []))),
+    )
+    const environment = Object.entries(withDefaults).map(([path, text]) => [`TIDEMARK_${path.replaceAll('.', '_').toUpperCase()}`, text])
+    expect(environment.length).toBeGreaterThan(25)
+    const { scrape, ...config } = loadConfig({}, Object.fromEntries(environment))
+    const { scrape: defaultScrape, ...defaults } = loadConfig({}, {})
+    expect({ ...config, ...scrape }).toEqual({ ...defaults, ...defaultScrape })
+  })
+
+  it('has an example that loads', () => {
+    const example = /```yaml\n([^`]+)```/.exec(page)?.[1] ?? ''
+    for (const name of ['grafana', 'fleet']) writeFileSync(join(folder, name), name)
+    expect(load(example.replaceAll('/run/secrets/', '')).security.tokens.map(({ token }) => token)).toEqual(['grafana', 'fleet'])
+  })
+
+  it('is not contradicted by quickstart.yaml, which collects this machine and itself every 5 seconds', () => {
+    const config = loadConfig({ config: fileURLToPath(new URL('../../quickstart.yaml', import.meta.url)) }, {})
+    expect([config.agent, config.selfScrape]).toEqual([
+      { enabled: true, intervalMs: 5000 },
+      { enabled: true, intervalMs: 5000 },
     ])
   })
 })
