@@ -32,6 +32,8 @@ export interface RemoteWriteLimits extends LabelLimits {
   readonly seriesPerRequestMax: number
 }
 
+export type RemoteWriteKernel = 'wasm' | 'typescript' | 'general'
+
 export interface DecodedRequest {
   /** Every metadata of the request; which of it is news is decided elsewhere. */
   readonly metadata: readonly MetricMetadata[]
@@ -40,15 +42,14 @@ export interface DecodedRequest {
 export class RemoteWriteDecoder {
   readonly #session: SamplesSession
   readonly #limits: RemoteWriteLimits
-  /** Off in tests: everything goes through the general decoder, the kernel's oracle. */
-  readonly #useKernel: boolean
+  readonly #kernel: RemoteWriteKernel
   #metadata: MetricMetadata[] = []
   #misses = 0
 
-  constructor(session: SamplesSession, limits: RemoteWriteLimits, options: { useKernel?: boolean } = {}) {
+  constructor(session: SamplesSession, limits: RemoteWriteLimits, kernel: RemoteWriteKernel) {
     this.#session = session
     this.#limits = limits
-    this.#useKernel = options.useKernel ?? true
+    this.#kernel = kernel
   }
 
   /** Of the last request. */
@@ -107,7 +108,7 @@ export class RemoteWriteDecoder {
 
   #walkOn(end: number, bounds: TimeBounds, tally: WriteTally): void {
     const { memory } = this.#session
-    if (!this.#useKernel) {
+    if (this.#kernel === 'general') {
       memory.words[WORD.at] = this.#readField(memory.words[WORD.at]!, end, bounds, tally)
       return
     }

@@ -40,7 +40,9 @@ export class TestLog {
   readonly partitionCount: number
   readonly generation = 1
   readonly records: RecordToAppend[] = []
-  readonly acknowledged = new Set<RecordToAppend>()
+  /** Series that a record referred to although nothing acknowledged, nor the record itself, had declared them. */
+  readonly violations: string[] = []
+  readonly #declared = new Set<string>()
   appends = 0
   hold = false
   held: Held[] = []
@@ -54,6 +56,7 @@ export class TestLog {
 
   async append(records: readonly RecordToAppend[]): Promise<Map<number, Offset>> {
     this.appends += 1
+    this.#check(records)
     if (this.failWith) throw this.failWith
     if (!this.hold) return this.#store(records, true)
     return new Promise((resolve, reject) => this.held.push({ records, resolve, reject }))
@@ -67,11 +70,29 @@ export class TestLog {
     else held!.resolve(offsets)
   }
 
+  /** A record refers only to what it declares itself, or to what was acknowledged before it was handed over. */
+  #check(records: readonly RecordToAppend[]): void {
+    const columns = new SamplesColumns()
+    for (const { partition, payload } of records) {
+      const { session, declarations, sampleCount } = decodeSamplesRecord(payload, columns)
+      const own = new Set(declarations.map(({ number }) => number))
+      for (let i = 0; i < sampleCount; i++) {
+        const number = columns.numbers[i]!
+        if (!own.has(number) && !this.#declared.has(`${session}/${partition}/${number}`)) {
+          this.violations.push(`${session}/${partition}/${number}`)
+        }
+      }
+    }
+  }
+
   #store(records: readonly RecordToAppend[], acknowledged: boolean): Map<number, Offset> {
     const offsets = new Map<number, Offset>()
     for (const record of records) {
       this.records.push(record)
-      if (acknowledged) this.acknowledged.add(record)
+      if (acknowledged) {
+        const { session, declarations } = decodeSamplesRecord(record.payload, new SamplesColumns())
+        for (const { number } of declarations) this.#declared.add(`${session}/${record.partition}/${number}`)
+      }
       offsets.set(record.partition, (this.#ends[record.partition]! += 1))
     }
     return offsets
