@@ -170,7 +170,10 @@ describe('connections', () => {
     const seen: string[] = []
     const ids = new Set<string>()
     for (let after: string | null = null, more = true; more; ) {
-      const { series } = (await server.query(document, { after })).data
+      const series = (await server.query(document, { after })).data.series as {
+        nodes: { id: string; text: string }[]
+        pageInfo: { hasNextPage: boolean; endCursor: string }
+      }
       for (const { id, text } of series.nodes) {
         seen.push(text)
         ids.add(id)
