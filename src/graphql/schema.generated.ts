@@ -215,7 +215,7 @@ export type Mutation = {
    * Puts samples into the event log and returns when they are durable. Series that can't be taken are named in the answer, the others
    * stand. Samples may be sent again without harm: one series has one sample at one time.
    */
-  pushSamples: PushSamplesPayload;
+  pushSamples?: Maybe<PushSamplesPayload>;
 };
 
 
@@ -267,23 +267,23 @@ export type PushSamplesPayload = {
 export type Query = {
   __typename?: 'Query';
   /** How fresh the data is that a query sees now. */
-  freshness: Freshness;
+  freshness?: Maybe<Freshness>;
   /** Evaluates a PromQL expression at one time. */
-  instantQuery: InstantQueryAnswer;
+  instantQuery?: Maybe<InstantQueryAnswer>;
   /** The names of labels, in alphabetical order. */
-  labelNames: StringConnection;
+  labelNames?: Maybe<StringConnection>;
   /** The values of one label, in alphabetical order. */
-  labelValues: StringConnection;
+  labelValues?: Maybe<StringConnection>;
   /** The metrics (values of the label `__name__`), in alphabetical order, with what their senders say of them. */
-  metrics: MetricConnection;
+  metrics?: Maybe<MetricConnection>;
   /** Evaluates a PromQL expression at every step of a time range, both ends included. */
-  rangeQuery: RangeQueryAnswer;
+  rangeQuery?: Maybe<RangeQueryAnswer>;
   /** The series, in order of their labels. */
-  series: SeriesConnection;
+  series?: Maybe<SeriesConnection>;
   /** This server, and how far it has come with its event log. */
   server: Server;
   /** What this server scrapes and how that goes, in order of scrape pool, address and labels. Empty where the server scrapes nothing. */
-  targets: TargetConnection;
+  targets?: Maybe<TargetConnection>;
 };
 
 
@@ -561,16 +561,16 @@ export type SeriesInput = {
 /** A server, and how far it has come with its event log. */
 export type Server = {
   __typename?: 'Server';
-  /** How fresh the data is that a query sees. */
-  freshness: Freshness;
+  /** How fresh the data is that a query sees; null if that fails. */
+  freshness?: Maybe<Freshness>;
   /** The server's clock. */
   now: Scalars['Timestamp']['output'];
   /** What this process does. */
   roles: Array<Role>;
   /** When this process started. */
   startedAt: Scalars['Timestamp']['output'];
-  /** The topics of the event log, in alphabetical order. */
-  topics: Array<Topic>;
+  /** The topics of the event log, in alphabetical order; null if that fails. */
+  topics?: Maybe<Array<Topic>>;
   /** Tidemark's version. */
   version: Scalars['String']['output'];
 };
@@ -976,7 +976,7 @@ export type MetricEdgeResolvers<ContextType = OperationContext, ParentType exten
 };
 
 export type MutationResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Mutation'] = ResolversParentTypes['Mutation']> = {
-  pushSamples?: Resolver<ResolversTypes['PushSamplesPayload'], ParentType, ContextType, RequireFields<MutationPushSamplesArgs, 'input'>>;
+  pushSamples?: Resolver<Maybe<ResolversTypes['PushSamplesPayload']>, ParentType, ContextType, RequireFields<MutationPushSamplesArgs, 'input'>>;
 };
 
 export type PageInfoResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['PageInfo'] = ResolversParentTypes['PageInfo']> = {
@@ -998,15 +998,15 @@ export type PushSamplesPayloadResolvers<ContextType = OperationContext, ParentTy
 };
 
 export type QueryResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Query'] = ResolversParentTypes['Query']> = {
-  freshness?: Resolver<ResolversTypes['Freshness'], ParentType, ContextType, Partial<QueryFreshnessArgs>>;
-  instantQuery?: Resolver<ResolversTypes['InstantQueryAnswer'], ParentType, ContextType, RequireFields<QueryInstantQueryArgs, 'limit' | 'query'>>;
-  labelNames?: Resolver<ResolversTypes['StringConnection'], ParentType, ContextType, RequireFields<QueryLabelNamesArgs, 'first'>>;
-  labelValues?: Resolver<ResolversTypes['StringConnection'], ParentType, ContextType, RequireFields<QueryLabelValuesArgs, 'first' | 'label'>>;
-  metrics?: Resolver<ResolversTypes['MetricConnection'], ParentType, ContextType, RequireFields<QueryMetricsArgs, 'first'>>;
-  rangeQuery?: Resolver<ResolversTypes['RangeQueryAnswer'], ParentType, ContextType, RequireFields<QueryRangeQueryArgs, 'end' | 'limit' | 'query' | 'start' | 'step'>>;
-  series?: Resolver<ResolversTypes['SeriesConnection'], ParentType, ContextType, RequireFields<QuerySeriesArgs, 'first'>>;
+  freshness?: Resolver<Maybe<ResolversTypes['Freshness']>, ParentType, ContextType, Partial<QueryFreshnessArgs>>;
+  instantQuery?: Resolver<Maybe<ResolversTypes['InstantQueryAnswer']>, ParentType, ContextType, RequireFields<QueryInstantQueryArgs, 'limit' | 'query'>>;
+  labelNames?: Resolver<Maybe<ResolversTypes['StringConnection']>, ParentType, ContextType, RequireFields<QueryLabelNamesArgs, 'first'>>;
+  labelValues?: Resolver<Maybe<ResolversTypes['StringConnection']>, ParentType, ContextType, RequireFields<QueryLabelValuesArgs, 'first' | 'label'>>;
+  metrics?: Resolver<Maybe<ResolversTypes['MetricConnection']>, ParentType, ContextType, RequireFields<QueryMetricsArgs, 'first'>>;
+  rangeQuery?: Resolver<Maybe<ResolversTypes['RangeQueryAnswer']>, ParentType, ContextType, RequireFields<QueryRangeQueryArgs, 'end' | 'limit' | 'query' | 'start' | 'step'>>;
+  series?: Resolver<Maybe<ResolversTypes['SeriesConnection']>, ParentType, ContextType, RequireFields<QuerySeriesArgs, 'first'>>;
   server?: Resolver<ResolversTypes['Server'], ParentType, ContextType>;
-  targets?: Resolver<ResolversTypes['TargetConnection'], ParentType, ContextType, RequireFields<QueryTargetsArgs, 'first'>>;
+  targets?: Resolver<Maybe<ResolversTypes['TargetConnection']>, ParentType, ContextType, RequireFields<QueryTargetsArgs, 'first'>>;
 };
 
 export type QueryStatsResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['QueryStats'] = ResolversParentTypes['QueryStats']> = {
@@ -1075,11 +1075,11 @@ export type SeriesEdgeResolvers<ContextType = OperationContext, ParentType exten
 };
 
 export type ServerResolvers<ContextType = OperationContext, ParentType extends ResolversParentTypes['Server'] = ResolversParentTypes['Server']> = {
-  freshness?: Resolver<ResolversTypes['Freshness'], ParentType, ContextType>;
+  freshness?: Resolver<Maybe<ResolversTypes['Freshness']>, ParentType, ContextType>;
   now?: Resolver<ResolversTypes['Timestamp'], ParentType, ContextType>;
   roles?: Resolver<Array<ResolversTypes['Role']>, ParentType, ContextType>;
   startedAt?: Resolver<ResolversTypes['Timestamp'], ParentType, ContextType>;
-  topics?: Resolver<Array<ResolversTypes['Topic']>, ParentType, ContextType>;
+  topics?: Resolver<Maybe<Array<ResolversTypes['Topic']>>, ParentType, ContextType>;
   version?: Resolver<ResolversTypes['String'], ParentType, ContextType>;
 };
 

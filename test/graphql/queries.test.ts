@@ -330,6 +330,12 @@ describe('errors', () => {
     }
   })
 
+  it('of one field leave the others their answers', async () => {
+    const { data, errors } = await server.query('{ good: labelNames { nodes } bad: labelNames(first: 0) { nodes } }')
+    expect(data).toEqual({ good: { nodes: [] }, bad: null })
+    expect(errors.map(({ path }) => path)).toEqual([['bad']])
+  })
+
   it('mask what is not meant for callers, and name the line of the log that has it', async () => {
     const lines: unknown[] = []
     const log = { ...deps.log, error: (line: unknown) => lines.push(line), warn: (line: unknown) => lines.push(line) }
