@@ -1,6 +1,6 @@
 /** ASCII and UTF-8 text into a growing array of bytes. The writing code reserves space once for many small writes. */
 export class ByteWriter {
-  bytes: Uint8Array
+  bytes: Uint8Array<ArrayBuffer>
   length = 0
 
   constructor(capacity: number) {
@@ -30,7 +30,7 @@ export class ByteWriter {
   }
 
   /** What was written; the memory is exactly its own where it can be, so that it can be handed to another thread. */
-  finish(): Uint8Array {
+  finish(): Uint8Array<ArrayBuffer> {
     return this.bytes.slice(0, this.length)
   }
 }

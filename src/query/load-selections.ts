@@ -1,5 +1,7 @@
+import type { Matcher } from '../domain/matcher.ts'
 import type { ReadStats, SeriesReader } from '../domain/ports/series-reader.ts'
 import type { SeriesColumns } from '../domain/series.ts'
+import type { TimeRange } from '../domain/time.ts'
 import type { Expr, VectorSelector } from '../promql/ast.ts'
 import { type EvalWindow, type Selection, selections } from '../promql/evaluate.ts'
 import { QueryError } from './query-service.ts'
@@ -13,7 +15,8 @@ export interface LoadBounds {
 }
 
 /**
- * Loads what an expression reads, by selector; selectors that want the same series of the same time are loaded once and share them.
+ * Loads what an expression reads, by selector. Selectors that want the same series of times that overlap are loaded once, over all of it,
+ * and share them: the evaluator takes from a series what its windows want.
  * @throws QueryError `limit` as soon as more would be held than allowed
  */
 export async function loadSelections(
@@ -23,18 +26,36 @@ export async function loadSelections(
   bounds: LoadBounds,
 ): Promise<Map<VectorSelector, readonly SeriesColumns[]>> {
   const loaded = new Map<VectorSelector, readonly SeriesColumns[]>()
-  const bySelection = new Map<string, readonly SeriesColumns[]>()
   const held: Held = { series: 0, samples: 0 }
-  for (const selection of selections(expr, window)) {
-    const key = keyOf(selection)
-    let columns = bySelection.get(key)
-    if (columns === undefined) {
-      columns = await load(selection, reader, bounds, held)
-      bySelection.set(key, columns)
-    }
-    loaded.set(selection.selector, columns)
+  for (const { matchers, range, selectors } of merged(selections(expr, window))) {
+    const columns = await load(matchers, range, reader, bounds, held)
+    for (const selector of selectors) loaded.set(selector, columns)
   }
   return loaded
+}
+
+interface Load {
+  readonly matchers: readonly Matcher[]
+  range: TimeRange
+  readonly selectors: VectorSelector[]
+}
+
+function merged(wanted: readonly Selection[]): Load[] {
+  const loads: Load[] = []
+  const last = new Map<string, Load>()
+  for (const { selector, matchers, range } of wanted.toSorted((a, b) => a.range.startMs - b.range.startMs)) {
+    const key = JSON.stringify(matchers.map(({ name, type, value }) => [name, type, value]))
+    const before = last.get(key)
+    if (before !== undefined && range.startMs <= before.range.endMs) {
+      before.range = { startMs: before.range.startMs, endMs: Math.max(before.range.endMs, range.endMs) }
+      before.selectors.push(selector)
+      continue
+    }
+    const load = { matchers, range, selectors: [selector] }
+    loads.push(load)
+    last.set(key, load)
+  }
+  return loads
 }
 
 interface Held {
@@ -42,7 +63,14 @@ interface Held {
   samples: number
 }
 
-async function load({ matchers, range }: Selection, reader: SeriesReader, bounds: LoadBounds, held: Held): Promise<SeriesColumns[]> {
+async function load(
+  matchers: readonly Matcher[],
+  range: TimeRange,
+  reader: SeriesReader,
+  bounds: LoadBounds,
+  held: Held,
+): Promise<SeriesColumns[]> {
+  bounds.deadline.check('query execution')
   const columns: SeriesColumns[] = []
   for await (const batch of reader.select(matchers, range, bounds.deadline.signal, bounds.stats)) {
     bounds.deadline.check('query execution')
@@ -59,8 +87,4 @@ async function load({ matchers, range }: Selection, reader: SeriesReader, bounds
   // A reader that ends early because of the signal has not read everything.
   bounds.deadline.check('query execution')
   return columns
-}
-
-function keyOf({ matchers, range }: Selection): string {
-  return JSON.stringify([range.startMs, range.endMs, matchers.map(({ name, type, value }) => [name, type, value])])
 }

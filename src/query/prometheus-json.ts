@@ -15,7 +15,7 @@ const CLOSE = 93
 const COMMA = 44
 
 /** The whole body of a range query's answer, UTF-8. */
-export function rangeJson(answer: Answer<RangeResult>, format: PrometheusFormat): Uint8Array {
+export function rangeJson(answer: Answer<RangeResult>, format: PrometheusFormat): Uint8Array<ArrayBuffer> {
   const { series: all, timestamps } = answer.result
   const series = cut(all, format.limit)
   const out = new ByteWriter(1024 + series.length * (256 + timestamps.length * 28))
@@ -31,7 +31,7 @@ export function rangeJson(answer: Answer<RangeResult>, format: PrometheusFormat)
 }
 
 /** The whole body of an instant query's answer, UTF-8. */
-export function instantJson(answer: Answer<InstantResult>, format: PrometheusFormat): Uint8Array {
+export function instantJson(answer: Answer<InstantResult>, format: PrometheusFormat): Uint8Array<ArrayBuffer> {
   const { result } = answer
   const out = new ByteWriter(4096)
   const resultType = result.type
@@ -145,7 +145,7 @@ function writeMetric(out: ByteWriter, labels: Labels, index: number): void {
   out.ascii('}')
 }
 
-function finish(out: ByteWriter, answer: Answer<unknown>, format: PrometheusFormat, isCut: boolean): Uint8Array {
+function finish(out: ByteWriter, answer: Answer<unknown>, format: PrometheusFormat, isCut: boolean): Uint8Array<ArrayBuffer> {
   out.ascii(']')
   if (format.stats !== '') {
     out.ascii(',"stats":')

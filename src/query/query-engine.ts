@@ -109,7 +109,7 @@ export class QueryEngine {
     window: EvalWindow,
     signal: AbortSignal,
     isCancelled: IsCancelled,
-    evaluate: (expr: Expr, window: EvalWindow, loaded: Loaded, limits: EvalLimits) => { result: Result } & Annotations,
+    evaluate: (expr: Expr, window: EvalWindow, loaded: Loaded, limits: EvalLimits, text: string) => { result: Result } & Annotations,
   ): Promise<Answer<Result>> {
     const { clock, freshness, reader } = this.#options
     const expr = this.#trees.parse(query.expr, { stepMs: window.stepMs, rangeMs: window.endMs - window.startMs })
@@ -125,14 +125,13 @@ export class QueryEngine {
       }
       const loaded = await loadSelections(expr, window, reader, { ...bounds, stats, deadline })
       const loadedMs = clock.monotonicMs()
-      const { result, warnings, infos } = evaluate(expr, window, loaded, {
-        samplesMax: bounds.samplesMax,
-        checkpoint: () => deadline.check('expression evaluation'),
-      })
+      const evalLimits = { samplesMax: bounds.samplesMax, checkpoint: () => deadline.check('expression evaluation') }
+      const { result, warnings, infos } = evaluate(expr, window, loaded, evalLimits, query.expr)
       const evaluatedMs = clock.monotonicMs()
       const timings = { loadMs: loadedMs - startedMs, evaluateMs: evaluatedMs - loadedMs }
       return { result, warnings, infos, stats: { ...stats, ...timings }, asOf: position, ageMs }
     } catch (error) {
+      if (error instanceof QueryError) throw error
       // An abort shows as whatever the reader made of it: what ended the query is known here.
       deadline.check('query execution')
       throw asQueryError(error)

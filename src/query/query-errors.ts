@@ -5,7 +5,7 @@ import { QueryError } from './query-service.ts'
 /** What went wrong, as front doors report it. */
 export function asQueryError(error: unknown): QueryError {
   if (error instanceof QueryError) return error
-  const message = error instanceof Error ? error.message : String(error)
+  const message = messageOf(error)
   const options = { cause: error }
   if (error instanceof PromqlParseError) return new QueryError('bad_data', message, options)
   if (error instanceof PromqlExecutionError) return new QueryError('execution', message, options)
@@ -15,4 +15,10 @@ export function asQueryError(error: unknown): QueryError {
     return new QueryError('limit', 'the expression is nested too deeply to be evaluated', options)
   }
   return new QueryError('internal', message, options)
+}
+
+/** Errors that come from another thread need not be of this one's class. */
+export function messageOf(error: unknown): string {
+  const isError = typeof error === 'object' && error !== null && 'message' in error
+  return isError && typeof error.message === 'string' ? error.message : String(error)
 }
