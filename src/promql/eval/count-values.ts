@@ -2,13 +2,14 @@ import type { Labels } from '../../domain/labels.ts'
 import { PromqlExecutionError } from '../errors.ts'
 import type { Context } from './context.ts'
 import { type GroupingRule, groupLabels } from './grouping.ts'
+import { isLabelName } from './label-functions.ts'
 import { withLabel } from './labels.ts'
-import { formatDecimal } from './numbers.ts'
+import { formatDecimal, goQuote } from './numbers.ts'
 import { type Table, TableBuilder } from './table.ts'
 
 /** How many series of a group have each value; the value is a label of the result. */
 export function countValues(table: Table, valueLabel: string, rule: GroupingRule, context: Context): Table {
-  if (valueLabel === '') throw new PromqlExecutionError('invalid label name ""')
+  if (!isLabelName(valueLabel)) throw new PromqlExecutionError(`invalid label name ${goQuote(valueLabel)}`)
   const { steps, values, present } = table
   const full = rule.without ? rule : { names: [...rule.names, valueLabel], without: false }
   const counters = new Map<string, { labels: Labels; counts: Float64Array }>()

@@ -7,7 +7,7 @@ import { relabel, type Table } from './table.ts'
 /** label_replace: where `source` matches `pattern` as a whole, `target` becomes `replacement` with its groups filled in. */
 export function labelReplace(table: Table, target: string, replacement: string, source: string, pattern: string): Table {
   const regex = compile(pattern)
-  if (target === '') throw new PromqlExecutionError(`invalid destination label name in label_replace(): ${target}`)
+  if (!isLabelName(target)) throw new PromqlExecutionError(`invalid destination label name in label_replace(): ${target}`)
   const parts = parseTemplate(replacement)
   const names = regex.namedGroups()
   const replaced = new Map<string, string | null>()
@@ -21,6 +21,11 @@ export function labelReplace(table: Table, target: string, replacement: string, 
     return after === null ? before : withLabel(before, target, after)
   })
   return relabel(table, labels)
+}
+
+/** Any text but none; the replacement character is what is left of bytes that are no UTF-8. */
+export function isLabelName(name: string): boolean {
+  return name !== '' && !name.includes('\ufffd')
 }
 
 function compile(pattern: string): RE2JS {
@@ -75,8 +80,9 @@ function expand(regex: RE2JS, value: string, parts: readonly TemplatePart[], nam
 
 /** label_join: `target` becomes the values of `sources`, joined. */
 export function labelJoin(table: Table, target: string, separator: string, sources: readonly string[]): Table {
-  if (sources.includes('')) throw new PromqlExecutionError('invalid source label name in label_join(): ')
-  if (target === '') throw new PromqlExecutionError('invalid destination label name in label_join(): ')
+  const wrong = sources.find((source) => !isLabelName(source))
+  if (wrong !== undefined) throw new PromqlExecutionError(`invalid source label name in label_join(): ${wrong}`)
+  if (!isLabelName(target)) throw new PromqlExecutionError(`invalid destination label name in label_join(): ${target}`)
   const join = (labels: Labels) => sources.map((source) => labels.get(source)).join(separator)
   return relabel(
     table,
