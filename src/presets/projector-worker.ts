@@ -1,0 +1,49 @@
+import { setImmediate } from 'node:timers/promises'
+import { parentPort, workerData } from 'node:worker_threads'
+import { EmbeddedLogReader } from '../engines/embedded/log/log-reader.ts'
+import { SqliteBlockStore } from '../engines/embedded/store/sqlite-block-store.ts'
+import { SystemClock } from '../engines/system-clock.ts'
+import { Control } from '../projections/series/control.ts'
+import { runProjection } from '../projections/series/runner.ts'
+import { SeriesProjection } from '../projections/series/series-projection.ts'
+import { invariant } from '../stdx/invariant.ts'
+import { createLogger } from '../telemetry/log.ts'
+import { registry } from '../telemetry/metrics.ts'
+import { folders, type ThreadData } from './threads.ts'
+import { serveCalls } from './worker-rpc.ts'
+
+/** The projector's thread: the only writer of head, index and block store. */
+invariant(parentPort !== null, 'the projector is started as a worker')
+const { memory, dataDir, logShared, limits, logLevel } = workerData as ThreadData // as embedded.ts starts it
+const clock = new SystemClock()
+const logger = createLogger(logLevel, { thread: 'projector' })
+const control = new Control(memory.control)
+const store = SqliteBlockStore.open({ dir: folders.blocks(dataDir) })
+const log = new EmbeddedLogReader({ folder: folders.samplesLog(dataDir), topic: 'tidemark.samples', shared: logShared })
+const projection = new SeriesProjection({
+  memory,
+  control,
+  store,
+  clock,
+  logger,
+  breathe: () => setImmediate(),
+  rawRetentionMs: limits.rawRetentionMs,
+})
+const ending = new AbortController()
+
+const running = runProjection({ log, projection, control, clock, logger }, ending.signal)
+
+serveCalls(parentPort, {
+  seal: () => projection.sealAll(),
+  metadata: () => projection.metadata(),
+  metrics: () => registry.getMetricsAsJSON(),
+  oldestUnsealed: () => projection.oldestUnsealed(),
+  /** Applies what the log still holds, writes the head to the store, closes it. */
+  stop: async (argument: { flush: boolean }) => {
+    ending.abort()
+    await running
+    if (argument.flush) await projection.flush()
+    await log.close()
+    await store.close()
+  },
+})
