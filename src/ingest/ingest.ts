@@ -17,7 +17,7 @@ import { inFlightBytes, type Protocol, recordRequest, recordWalk } from './inges
 import { readJsonPush } from './json-push.ts'
 import { KnownMetadata } from './known-metadata.ts'
 import { checkKnownLabels, type Rejection } from './label-rules.ts'
-import { RemoteWriteDecoder, type RemoteWriteKernel } from './remote-write.ts'
+import { RemoteWriteDecoder, type RemoteWriteMode } from './remote-write.ts'
 import { SamplesSession } from './samples-session.ts'
 import { TimeBounds } from './time-bounds.ts'
 import { WriteTally } from './write-tally.ts'
@@ -47,7 +47,7 @@ export interface IngestParts {
   readonly knownSeriesMax?: number
   readonly knownBytesMax?: number
   /** What reads remote write; all give the same result. `general` is the general decoder alone, the oracle of the others. */
-  readonly kernel?: RemoteWriteKernel
+  readonly kernel?: RemoteWriteMode
 }
 
 const KNOWN_SERIES_MAX = 4_000_000
@@ -89,7 +89,7 @@ export class Ingest implements AppendSamples {
         dueBytesMax: DUE_BYTES_MAX,
       },
     })
-    this.#remoteWrite = new RemoteWriteDecoder(this.#session, limits, parts.kernel ?? 'typescript')
+    this.#remoteWrite = new RemoteWriteDecoder(this.#session, limits, parts.kernel ?? 'wasm')
     this.#metadata = new KnownMetadata(limits.redeclareMs)
     this.#keys = new IdempotencyKeys(parts.clock)
   }

@@ -12,7 +12,11 @@ const value = z.union(
   'expected a number, "NaN", "+Inf" or "-Inf"',
 )
 const time = z.union(
-  [z.number().int('expected whole milliseconds since the epoch'), z.iso.datetime({ offset: true, error: 'expected an ISO 8601 time with its zone' }), z.null()],
+  [
+    z.number().int('expected whole milliseconds since the epoch'),
+    z.iso.datetime({ offset: true, error: 'expected an ISO 8601 time with its zone' }),
+    z.null(),
+  ],
   'expected whole milliseconds since the epoch, an ISO 8601 time with its zone, or null for now',
 )
 const sample = z.union([z.tuple([time, value]), z.tuple([value])], 'expected [time, value] or [value]')

@@ -11,8 +11,9 @@ import { METADATA_TYPES } from '../domain/events/samples-record.ts'
 import { Labels } from '../domain/labels.ts'
 import type { RejectReason } from '../domain/ports/append-samples.ts'
 import type { MetricMetadata } from '../domain/ports/metadata-view.ts'
-import { WALK_DONE, WALK_FULL, WALK_UNKNOWN, walk } from '../kernels/remote-write.ts'
-import { decodeSnappyElements, SnappyError, snappyHead } from '../kernels/snappy.ts'
+import { WALK_DONE, WALK_FULL, WALK_UNKNOWN } from '../kernels/remote-write.ts'
+import { fastestKernel, type RemoteWriteKernel, typescriptKernel } from '../kernels/remote-write-kernel.ts'
+import { SnappyError, snappyHead } from '../kernels/snappy.ts'
 import { DOUBLE, WORD } from '../kernels/write-memory.ts'
 import { BadRequestError } from './errors.ts'
 import type { WalkStats } from './ingest-metrics.ts'
@@ -32,7 +33,8 @@ export interface RemoteWriteLimits extends LabelLimits {
   readonly seriesPerRequestMax: number
 }
 
-export type RemoteWriteKernel = 'wasm' | 'typescript' | 'general'
+/** `general`: everything goes through the general decoder, the oracle of the others. */
+export type RemoteWriteMode = 'wasm' | 'typescript' | 'general'
 
 export interface DecodedRequest {
   /** Every metadata of the request; which of it is news is decided elsewhere. */
@@ -42,14 +44,16 @@ export interface DecodedRequest {
 export class RemoteWriteDecoder {
   readonly #session: SamplesSession
   readonly #limits: RemoteWriteLimits
+  readonly #mode: RemoteWriteMode
   readonly #kernel: RemoteWriteKernel
   #metadata: MetricMetadata[] = []
   #misses = 0
 
-  constructor(session: SamplesSession, limits: RemoteWriteLimits, kernel: RemoteWriteKernel) {
+  constructor(session: SamplesSession, limits: RemoteWriteLimits, mode: RemoteWriteMode) {
     this.#session = session
     this.#limits = limits
-    this.#kernel = kernel
+    this.#mode = mode
+    this.#kernel = mode === 'wasm' ? fastestKernel(session.memory) : typescriptKernel(session.memory)
   }
 
   /** Of the last request. */
@@ -97,7 +101,7 @@ export class RemoteWriteDecoder {
       }
       memory.bytes.set(body, memory.inputAt)
       const { inputAt, plainAt } = memory
-      decodeSnappyElements(memory.bytes, memory.view, inputAt + start, inputAt + body.length, plainAt, plainAt + length, inputAt)
+      this.#kernel.snappy(inputAt + start, inputAt + body.length, plainAt, plainAt + length)
       return length
     } catch (error) {
       if (error instanceof SnappyError)
@@ -108,11 +112,11 @@ export class RemoteWriteDecoder {
 
   #walkOn(end: number, bounds: TimeBounds, tally: WriteTally): void {
     const { memory } = this.#session
-    if (this.#kernel === 'general') {
+    if (this.#mode === 'general') {
       memory.words[WORD.at] = this.#readField(memory.words[WORD.at]!, end, bounds, tally)
       return
     }
-    const status = walk(memory)
+    const status = this.#kernel.walk()
     if (status === WALK_DONE) return
     const { words } = memory
     if (
@@ -138,7 +142,8 @@ export class RemoteWriteDecoder {
     }
     const labels = checkLabels(pairs, this.#limits)
     return (
-      labels instanceof Labels && typeof this.#session.entryOfBlock(memory.bytes.subarray(start, end), labels, tally.sender) === 'number'
+      labels instanceof Labels &&
+      typeof this.#session.entryOfBlock(memory.bytes.subarray(start, end), pairs, labels, tally.sender) === 'number'
     )
   }
 
@@ -212,7 +217,8 @@ export class RemoteWriteDecoder {
     if (!isText) return { reason: 'invalid-utf8', message: 'a label name or value is not UTF-8' }
     const labels = checkLabels(pairs, this.#limits)
     if (!(labels instanceof Labels)) return labels
-    return this.#session.entryOfBlock(block ?? canonicalBytes(labels), labels, tally.sender)
+    if (block !== null) return this.#session.entryOfBlock(block, pairs, labels, tally.sender)
+    return this.#session.entryOfBlock(canonicalBytes(labels), labels.pairs, labels, tally.sender)
   }
 
   #readMetadata(reader: ProtoReader): void {

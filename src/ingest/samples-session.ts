@@ -17,7 +17,7 @@ import { ENTRY, WORD, WriteMemory, type WriteMemoryOptions } from '../kernels/wr
 import { counter } from '../telemetry/metrics.ts'
 import { labelsOfBlock } from './label-fields.ts'
 import type { Rejection } from './label-rules.ts'
-import { canonicalBytes, identityOf, metadataPartitionOf, partitionOf } from './series-identity.ts'
+import { canonicalBytes, identityOf, isCanonicalForm, metadataPartitionOf, partitionOf } from './series-identity.ts'
 
 const seriesDeclared = counter('tidemark_ingest_series_declared_total', 'Series declared to the log, repeated declarations included.')
 const seriesRegistered = counter('tidemark_ingest_series_registered_total', 'Label blocks seen for the first time.')
@@ -53,8 +53,8 @@ export class SamplesSession {
   readonly #nextNumber: number[]
   #byLabels = new WeakMap<Labels, number>()
   readonly #senders = new Map<string, number>()
-  /** Labels of entries that this request brought, so that declaring them needs no second parse. */
-  readonly #fresh = new Map<number, Labels>()
+  /** Of entries that this request brought, what declaring them needs. */
+  readonly #fresh = new Map<number, { readonly labels: Labels; readonly identity: Uint8Array }>()
   #records: RecordToAppend[] = []
   #recordBytes = 0
   #declared: number[] = []
@@ -90,7 +90,7 @@ export class SamplesSession {
 
   /** The entry of the label set `given`, made if need be; from now on it is known by reference. `checked` is what the rules made of it. */
   entryOf(given: Labels, checked: Labels, sender: string): number | Rejection {
-    const entry = this.entryOfBlock(canonicalBytes(checked), checked, sender)
+    const entry = this.entryOfBlock(canonicalBytes(checked), checked.pairs, checked, sender)
     if (typeof entry === 'number') this.#byLabels.set(given, entry)
     return entry
   }
@@ -100,8 +100,11 @@ export class SamplesSession {
     return this.#byLabels.get(labels)
   }
 
-  /** The entry of a block of label fields that says these (checked) labels, made if need be. `block` may lie in the session's memory. */
-  entryOfBlock(block: Uint8Array, labels: Labels, sender: string): number | Rejection {
+  /**
+   * The entry of a block of label fields, made if need be. `block` may lie in the session's memory; `pairs` is what it says, `labels` what
+   * the rules made of it.
+   */
+  entryOfBlock(block: Uint8Array, pairs: readonly string[], labels: Labels, sender: string): number | Rejection {
     const { memory } = this
     const inside = block.buffer === memory.memory.buffer
     // To be hashed and compared, the block must lie in this memory: the input's place is free by now.
@@ -119,10 +122,13 @@ export class SamplesSession {
     }
     if (!memory.hasRoom(block.length)) this.#forgetSeries()
     this.#senders.set(sender, (this.#senders.get(sender) ?? 0) + 1)
-    const partition = partitionOf(labels.metric, canonicalBytes(labels), this.#partitions)
+    const stored = memory.bytes.subarray(start, start + block.length)
+    const canonical = pairs === labels.pairs && isCanonicalForm(stored) ? stored : canonicalBytes(labels)
+    const identity = identityOf(canonical)
+    const partition = partitionOf(labels.metric, canonical, this.#partitions)
     const number = this.#nextNumber[partition]!++
-    const entry = memory.add(memory.bytes.subarray(start, start + block.length), hash, partition, number)
-    this.#fresh.set(entry, labels)
+    const entry = memory.add(stored, hash, partition, number)
+    this.#fresh.set(entry, { labels, identity })
     seriesRegistered.inc()
     return entry
   }
@@ -213,9 +219,9 @@ export class SamplesSession {
   }
 
   #declare(entry: number): void {
-    const labels = this.#fresh.get(entry) ?? labelsOfBlock(this.memory.block(entry))
-    const number = this.memory.words[this.memory.entryAt(entry) + ENTRY.number]!
-    this.#encoder.declare(number, identityOf(canonicalBytes(labels)), labels)
+    const labels = this.#fresh.get(entry)?.labels ?? labelsOfBlock(this.memory.block(entry))
+    const identity = this.#fresh.get(entry)?.identity ?? identityOf(canonicalBytes(labels))
+    this.#encoder.declare(this.memory.words[this.memory.entryAt(entry) + ENTRY.number]!, identity, labels)
     this.#declared.push(entry)
     seriesDeclared.inc()
   }

@@ -33,6 +33,36 @@ export function canonicalBytes(labels: Labels): Uint8Array {
   return scratch.subarray(0, at)
 }
 
+/**
+ * Whether a block of label fields, whose labels are known to be sorted, unique and not empty, is canonical as it is: no other field, no
+ * field twice or in another order, no length written longer than need be.
+ */
+export function isCanonicalForm(block: Uint8Array): boolean {
+  let at = 0
+  const length = () => {
+    let value = 0
+    for (let shift = 0; shift <= 21; shift += 7) {
+      const byte = block[at++]!
+      value |= (byte & 127) << shift
+      if (byte < 128) return byte === 0 && shift > 0 ? -1 : value
+    }
+    return -1
+  }
+  while (at < block.length) {
+    if (block[at++] !== 0x0a) return false
+    const labelLength = length()
+    const labelEnd = at + labelLength
+    if (labelLength < 0 || block[at++] !== 0x0a) return false
+    const nameLength = length()
+    at += nameLength
+    if (nameLength < 0 || block[at++] !== 0x12) return false
+    const valueLength = length()
+    at += valueLength
+    if (valueLength < 0 || at !== labelEnd) return false
+  }
+  return at === block.length
+}
+
 /** 128 bits of SHA-256. */
 export function identityOf(canonical: Uint8Array): Uint8Array {
   return hash('sha256', canonical, 'buffer').subarray(0, IDENTITY_BYTES)
@@ -48,8 +78,17 @@ export function metadataPartitionOf(metric: string, partitionCount: number): num
   return metricHash(metric) % partitionCount
 }
 
+const METRIC_HASHES_MAX = 10_000
+const metricHashes = new Map<string, number>()
+
 function metricHash(metric: string): number {
-  return xxhash32(Buffer.from(metric, 'utf8'))
+  let hash = metricHashes.get(metric)
+  if (hash === undefined) {
+    hash = xxhash32(Buffer.from(metric, 'utf8'))
+    if (metricHashes.size >= METRIC_HASHES_MAX) metricHashes.clear()
+    metricHashes.set(metric, hash)
+  }
+  return hash
 }
 
 function varintBytes(value: number): number {

@@ -57,7 +57,11 @@ describe('a JSON push', () => {
       /^series\[0\]\.samples\[1\]: expected \[time, value\] or \[value\]/,
     ],
     ['has a time that is a fraction', one([[1.5, 2]]), /^series\[0\]\.samples\[0\]: /],
-    ['has a time without zone', one([['2026-01-01T00:00:00', 2]]), /^series\[0\]\.samples\[0\]\[0\]: expected an ISO 8601 time with its zone/],
+    [
+      'has a time without zone',
+      one([['2026-01-01T00:00:00', 2]]),
+      /^series\[0\]\.samples\[0\]\[0\]: expected an ISO 8601 time with its zone/,
+    ],
   ])('that %s is refused with the path', async (_, body, message) => {
     const { log, ingest } = setUp()
     const error = await ingest.pushJson(body, 'me').catch((thrown) => thrown)

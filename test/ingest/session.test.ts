@@ -64,7 +64,7 @@ describe('a producer session', () => {
         expect(log.violations).toEqual([])
         replay(log.records)
       }),
-      { numRuns: 200 },
+      { numRuns: 120 },
     )
   })
 
