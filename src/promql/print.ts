@@ -8,6 +8,8 @@ const plainLabel = /^[a-zA-Z_][a-zA-Z0-9_]*$/
 const plainMetric = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/
 /** Words that can't stand before the braces, since the grammar wants them for itself, or numbers. */
 const reservedMetrics: ReadonlySet<string> = new Set(['atan2', 'on', 'ignoring', 'group_left', 'group_right', 'bool', 'inf', 'nan'])
+/** Words that the grammar takes for something else even where labels are listed. */
+const quotedLabels: ReadonlySet<string> = new Set(['without', 'inf', 'nan'])
 
 /** The expression as Prometheus prints it: one spelling for each tree. Parsing it gives the same tree, but for the order of matchers. */
 export function printExpr(expr: Expr): string {
@@ -59,7 +61,7 @@ function printLabel(name: string): string {
 }
 
 function printLabels(names: readonly string[]): string {
-  return `(${names.map((name) => (plainLabel.test(name) && name.toLowerCase() !== 'without' ? name : quoteGo(name))).join(', ')})`
+  return `(${names.map((name) => (quotedLabels.has(name.toLowerCase()) ? quoteGo(name) : printLabel(name))).join(', ')})`
 }
 
 function printModifiers(node: VectorSelector | Subquery): string {

@@ -25,6 +25,7 @@ export interface QueryPoolOptions {
   /** The worker's entry, which builds an engine and calls `serveQueries(parentPort, engine)`. */
   readonly entry: URL
   readonly workers: number
+  /** Called for each start of the worker at an index, also when it replaces one, which is gone by then. */
   readonly start: (index: number) => WorkerStart
   readonly clock: Clock
   readonly logger: Logger
@@ -224,8 +225,14 @@ export class QueryPool implements QueryService {
     if (index < 0 || this.#closing.signal.aborted) return
     countWorkerReplaced('stuck')
     this.#options.logger.warn({ worker: index }, 'a query worker did not end in time and is replaced')
-    void worker.end(error)
-    this.#startWorker(index)
+    void this.#endAndStart(worker, index, error)
+  }
+
+  /** One after the other: what belongs to the index is one worker's at a time. */
+  async #endAndStart(worker: PoolWorker, index: number, error: QueryError): Promise<void> {
+    this.#workers[index] = null
+    await worker.end(error)
+    if (!this.#closing.signal.aborted) this.#startWorker(index)
   }
 
   #startWorker(index: number): void {
