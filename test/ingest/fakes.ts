@@ -1,10 +1,11 @@
 import { SamplesColumns } from '../../src/domain/events/samples-columns.ts'
-import { decodeSamplesRecord } from '../../src/domain/events/samples-record.ts'
+import { decodeSamplesRecord, hex } from '../../src/domain/events/samples-record.ts'
 import type { Labels } from '../../src/domain/labels.ts'
 import type { Clock, Random } from '../../src/domain/ports/clock.ts'
 import type { RecordToAppend } from '../../src/domain/ports/event-log.ts'
 import type { MetricMetadata } from '../../src/domain/ports/metadata-view.ts'
 import type { Offset } from '../../src/domain/position.ts'
+import { canonicalBytes, identityOf } from '../../src/ingest/series-identity.ts'
 
 export class TestClock implements Clock {
   now = 1_763_980_000_000
@@ -129,6 +130,8 @@ export function replay(records: readonly RecordToAppend[]): {
       const before = table.get(declared.number)
       if (before !== undefined && before !== text) throw new Error(`number ${declared.number} of ${key} was ${before}, now ${text}`)
       table.set(declared.number, text)
+      const identity = hex(identityOf(canonicalBytes(declared.labels)))
+      if (hex(declared.identity) !== identity) throw new Error(`identity of ${text} is ${hex(declared.identity)}, not ${identity}`)
       labels.push(declared.labels)
       declarations += 1
     }
