@@ -182,15 +182,15 @@ export class Ingest implements AppendSamples {
     const samplesRefused = new Map<Labels, Map<RejectReason, { message: string; samples: number }>>()
     let previous: Labels | undefined
     for (let i = 0; i < labels.length; i++) {
-      const series = labels[i]!
+      const series = labels[i]
       if (series !== previous) tally.series += 1
       previous = series
-      const time = times[i]!
+      const time = times[i]
       const entry = session.knownEntryOf(series) ?? refused.get(series) ?? this.#learn(series, tally.sender)
       if (typeof entry !== 'number') refused.set(series, entry)
       const reason = typeof entry !== 'number' ? entry.reason : bounds.reasonAgainst(time)
       if (typeof entry === 'number' && reason === null) {
-        session.push(entry, time, bits[2 * i]!, bits[2 * i + 1]!)
+        session.push(entry, time, bits[2 * i], bits[2 * i + 1])
         tally.accepted += 1
         continue
       }

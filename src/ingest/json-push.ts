@@ -1,4 +1,4 @@
-/** The JSON form of a push, for people and scripts; docs/formats/json-push.md. */
+/** The JSON form of a push, for people and scripts: docs/formats/json-push.md. */
 import { z } from 'zod'
 import { METADATA_TYPES } from '../domain/events/samples-record.ts'
 import { Labels } from '../domain/labels.ts'
@@ -7,26 +7,21 @@ import type { MetricMetadata } from '../domain/ports/metadata-view.ts'
 import type { TimestampMs } from '../domain/time.ts'
 import { BadRequestError } from './errors.ts'
 
-const value = z.union(
-  [z.number(), z.literal('NaN'), z.literal('+Inf'), z.literal('Inf'), z.literal('-Inf')],
-  'expected a number, "NaN", "+Inf" or "-Inf"',
-)
-const time = z.union(
-  [
-    z.number().int('expected whole milliseconds since the epoch'),
-    z.iso.datetime({ offset: true, error: 'expected an ISO 8601 time with its zone' }),
-    z.null(),
-  ],
-  'expected whole milliseconds since the epoch, an ISO 8601 time with its zone, or null for now',
-)
-const sample = z.union([z.tuple([time, value]), z.tuple([value])], 'expected [time, value] or [value]')
+const isoTime = z.iso.datetime({ offset: true })
 const push = z.strictObject({
   idempotencyKey: z.string().min(1).max(200).optional(),
-  series: z.array(z.strictObject({ labels: z.record(z.string(), z.string()), samples: z.array(sample) })),
+  series: z.array(
+    z.strictObject({
+      labels: z.record(z.string(), z.string()),
+      // The samples themselves are checked by hand below: there may be millions of them.
+      samples: z.custom<readonly unknown[]>(Array.isArray, 'expected an array of samples'),
+    }),
+  ),
   metadata: z
     .array(
       z.strictObject({
         metric: z.string().min(1),
+        // The list is not empty, which its type does not say.
         type: z.enum(METADATA_TYPES as [MetricMetadata['type'], ...MetricMetadata['type'][]]).default('unknown'),
         help: z.string().default(''),
         unit: z.string().default(''),
@@ -47,7 +42,7 @@ export interface JsonPush {
 export function readJsonPush(body: unknown, nowMs: TimestampMs, limits: { readonly seriesPerRequestMax: number }): JsonPush {
   const parsed = push.safeParse(body instanceof Uint8Array ? parseJson(body) : body)
   if (!parsed.success) {
-    const issue = parsed.error.issues[0]!
+    const issue = parsed.error.issues[0]
     throw new BadRequestError(`${pathText(issue.path)}: ${issue.message}`)
   }
   const { series, metadata, idempotencyKey } = parsed.data
@@ -59,12 +54,19 @@ export function readJsonPush(body: unknown, nowMs: TimestampMs, limits: { readon
   const times = new Float64Array(count)
   const values = new Float64Array(count)
   let at = 0
-  for (const one of series) {
-    const of = Labels.fromObject(one.labels)
-    for (const parts of one.samples) {
+  for (let i = 0; i < series.length; i++) {
+    const { labels: given, samples } = series[i]
+    const of = Labels.fromObject(given)
+    for (let j = 0; j < samples.length; j++) {
+      const sample = samples[j]
+      const refuse = (index: string, expected: string): never => {
+        throw new BadRequestError(`series[${i}].samples[${j}]${index}: expected ${expected}`)
+      }
+      if (!Array.isArray(sample) || sample.length < 1 || sample.length > 2) return refuse('', '[time, value] or [value]')
+      const [time, value] = sample.length === 1 ? [null, sample[0]] : sample
       labels[at] = of
-      times[at] = parts.length === 1 ? nowMs : timeOf(parts[0], nowMs)
-      values[at] = numberOf(parts.length === 1 ? parts[0] : parts[1])
+      times[at] = timeOf(time, nowMs) ?? refuse('[0]', 'whole milliseconds since the epoch, an ISO 8601 time with its zone, or null')
+      values[at] = numberOf(value) ?? refuse(`[${sample.length - 1}]`, 'a number, "NaN", "+Inf" or "-Inf"')
       at += 1
     }
   }
@@ -79,22 +81,30 @@ function parseJson(bytes: Uint8Array): unknown {
   }
 }
 
-function timeOf(time: number | string | null, nowMs: TimestampMs): TimestampMs {
+function timeOf(time: unknown, nowMs: TimestampMs): TimestampMs | null {
   if (time === null) return nowMs
-  return typeof time === 'number' ? time : Date.parse(time)
+  if (typeof time === 'number') return Number.isSafeInteger(time) ? time : null
+  return isoTime.safeParse(time).success ? Date.parse(String(time)) : null
 }
 
-function numberOf(value: number | string): number {
-  if (typeof value === 'number') return value
-  if (value === 'NaN') return Number.NaN
-  return value === '-Inf' ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY
+function numberOf(value: unknown): number | null {
+  switch (value) {
+    case 'NaN':
+      return Number.NaN
+    case '+Inf':
+    case 'Inf':
+      return Number.POSITIVE_INFINITY
+    case '-Inf':
+      return Number.NEGATIVE_INFINITY
+    default:
+      return typeof value === 'number' ? value : null
+  }
 }
 
 function pathText(path: readonly PropertyKey[]): string {
-  return path.length === 0
-    ? 'body'
-    : path
-        .map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`))
-        .join('')
-        .replace(/^\./, '')
+  if (path.length === 0) return 'body'
+  return path
+    .map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`))
+    .join('')
+    .replace(/^\./, '')
 }

@@ -25,8 +25,8 @@ export function checkLabels(pairs: readonly string[], limits: LabelLimits): Labe
   let sorted = true
   let empty = false
   for (let i = 0; i < pairs.length; i += 2) {
-    const name = pairs[i]!
-    const value = pairs[i + 1]!
+    const name = pairs[i]
+    const value = pairs[i + 1]
     if (name === '') return { reason: 'invalid-label-name', message: 'a label has an empty name' }
     if (!fits(name, limits.labelNameBytesMax)) {
       return { reason: 'label-name-too-long', message: `label name ${quote(name)} is over ${limits.labelNameBytesMax} bytes` }
@@ -34,13 +34,13 @@ export function checkLabels(pairs: readonly string[], limits: LabelLimits): Labe
     if (!fits(value, limits.labelValueBytesMax)) {
       return { reason: 'label-value-too-long', message: `value of label ${quote(name)} is over ${limits.labelValueBytesMax} bytes` }
     }
-    if (i > 0 && name <= pairs[i - 2]!) sorted = false
+    if (i > 0 && name <= pairs[i - 2]) sorted = false
     if (value === '') empty = true
   }
   const ordered = sorted ? pairs : sortPairs(pairs)
   if (!sorted) {
     for (let i = 2; i < ordered.length; i += 2) {
-      if (ordered[i] === ordered[i - 2]) return { reason: 'duplicate-label', message: `label ${quote(ordered[i]!)} stands twice` }
+      if (ordered[i] === ordered[i - 2]) return { reason: 'duplicate-label', message: `label ${quote(ordered[i])} stands twice` }
     }
   }
   const labels = Labels.fromSortedPairs(empty ? dropEmpty(ordered) : ordered)
@@ -63,13 +63,13 @@ function fits(text: string, bytesMax: number): boolean {
 
 function sortPairs(pairs: readonly string[]): string[] {
   const order = Array.from({ length: pairs.length / 2 }, (_, i) => 2 * i)
-  order.sort((a, b) => (pairs[a]! < pairs[b]! ? -1 : pairs[a]! > pairs[b]! ? 1 : 0))
-  return order.flatMap((i) => [pairs[i]!, pairs[i + 1]!])
+  order.sort((a, b) => (pairs[a] < pairs[b] ? -1 : pairs[a] > pairs[b] ? 1 : 0))
+  return order.flatMap((i) => [pairs[i], pairs[i + 1]])
 }
 
 function dropEmpty(pairs: readonly string[]): string[] {
   const kept: string[] = []
-  for (let i = 0; i < pairs.length; i += 2) if (pairs[i + 1] !== '') kept.push(pairs[i]!, pairs[i + 1]!)
+  for (let i = 0; i < pairs.length; i += 2) if (pairs[i + 1] !== '') kept.push(pairs[i], pairs[i + 1])
   return kept
 }
 

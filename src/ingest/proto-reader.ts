@@ -50,7 +50,7 @@ export class ProtoReader {
     let value = 0
     for (let factor = 1, i = 0; i < 10; i++, factor *= 128) {
       if (this.at >= this.end) this.fail('ends within a varint')
-      const byte = this.#bytes[this.at++]!
+      const byte = this.#bytes[this.at++]
       value += (byte & 127) * factor
       if (byte < 128) return value
     }
@@ -62,10 +62,10 @@ export class ProtoReader {
     const start = this.at
     const value = this.varint()
     // Only 10 bytes reach the sign, which is the lowest bit of the last.
-    if (this.at - start < 10 || (this.#bytes[this.at - 1]! & 1) === 0) return value
+    if (this.at - start < 10 || (this.#bytes[this.at - 1] & 1) === 0) return value
     // The bits of a negative number would be lost in a double; its complement is small and exact.
     let complement = 0
-    for (let factor = 1, at = start; at < this.at - 1; at++, factor *= 128) complement += (~this.#bytes[at]! & 127) * factor
+    for (let factor = 1, at = start; at < this.at - 1; at++, factor *= 128) complement += (~this.#bytes[at] & 127) * factor
     return -complement - 1
   }
 
@@ -124,8 +124,29 @@ export class ProtoReader {
   }
 }
 
+/** Texts seen lately, by a hash of their bytes: of a label set's names and values most stand in the next one too. */
+const recent: (string | undefined)[] = new Array(8192).fill(undefined)
+const RECENT_LENGTH_MAX = 64
+
 function asciiText(buffer: Buffer, start: number, end: number): string | null {
   let any = 0
-  for (let i = start; i < end; i++) any |= buffer[i]!
-  return any < 128 ? buffer.toString('latin1', start, end) : null
+  let hash = end - start
+  for (let i = start; i < end; i++) {
+    const byte = buffer[i]
+    any |= byte
+    hash = Math.imul(hash ^ byte, 0x01000193)
+  }
+  if (any > 127) return null
+  if (end - start > RECENT_LENGTH_MAX) return buffer.toString('latin1', start, end)
+  const slot = (hash ^ (hash >>> 15)) & 8191
+  const known = recent[slot]
+  if (known !== undefined && known.length === end - start && holds(buffer, start, known)) return known
+  const text = buffer.toString('latin1', start, end)
+  recent[slot] = text
+  return text
+}
+
+function holds(buffer: Buffer, start: number, text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (buffer[start + i] !== text.charCodeAt(i)) return false
+  return true
 }

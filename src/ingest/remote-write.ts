@@ -59,7 +59,7 @@ export class RemoteWriteDecoder {
   /** Of the last request. */
   get stats(): WalkStats {
     const { words } = this.#session.memory
-    return { predicted: words[WORD.predicted]!, hits: words[WORD.hits]!, misses: this.#misses }
+    return { predicted: words[WORD.predicted], hits: words[WORD.hits], misses: this.#misses }
   }
 
   /** The session must have begun a request. @throws BadRequestError */
@@ -76,10 +76,10 @@ export class RemoteWriteDecoder {
     memory.doubles[DOUBLE.timeMax] = bounds.newestMs
     this.#metadata = []
     this.#misses = 0
-    while (memory.words[WORD.at]! < end) this.#walkOn(end, bounds, tally)
+    while (memory.words[WORD.at] < end) this.#walkOn(end, bounds, tally)
     const after = memory.words
-    tally.accepted += after[WORD.samples]!
-    tally.series += after[WORD.hits]! + after[WORD.predicted]!
+    tally.accepted += after[WORD.samples]
+    tally.series += after[WORD.hits] + after[WORD.predicted]
     if (tally.series > this.#limits.seriesPerRequestMax) {
       throw new BadRequestError(
         `write request: ${tally.series} series, at most ${this.#limits.seriesPerRequestMax} are allowed`,
@@ -113,7 +113,7 @@ export class RemoteWriteDecoder {
   #walkOn(end: number, bounds: TimeBounds, tally: WriteTally): void {
     const { memory } = this.#session
     if (this.#mode === 'general') {
-      memory.words[WORD.at] = this.#readField(memory.words[WORD.at]!, end, bounds, tally)
+      memory.words[WORD.at] = this.#readField(memory.words[WORD.at], end, bounds, tally)
       return
     }
     const status = this.#kernel.walk()
@@ -126,9 +126,9 @@ export class RemoteWriteDecoder {
       this.#session.flush()
       return
     }
-    const fieldStart = words[WORD.fieldStart]!
+    const fieldStart = words[WORD.fieldStart]
     this.#misses += 1
-    if (status === WALK_UNKNOWN && this.#register(words[WORD.labelsStart]!, words[WORD.labelsEnd]!, tally)) return
+    if (status === WALK_UNKNOWN && this.#register(words[WORD.labelsStart], words[WORD.labelsEnd], tally)) return
     memory.words[WORD.at] = this.#readField(fieldStart, end, bounds, tally)
   }
 

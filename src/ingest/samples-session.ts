@@ -60,6 +60,7 @@ export class SamplesSession {
   #declared: number[] = []
   #metadata: MetricMetadata[] = []
   #metadataWritten: MetricMetadata[] = []
+  #registered = 0
 
   constructor(options: SessionOptions) {
     this.#options = options
@@ -126,10 +127,10 @@ export class SamplesSession {
     const canonical = pairs === labels.pairs && isCanonicalForm(stored) ? stored : canonicalBytes(labels)
     const identity = identityOf(canonical)
     const partition = partitionOf(labels.metric, canonical, this.#partitions)
-    const number = this.#nextNumber[partition]!++
+    const number = this.#nextNumber[partition]++
     const entry = memory.add(stored, hash, partition, number)
     this.#fresh.set(entry, { labels, identity })
-    seriesRegistered.inc()
+    this.#registered += 1
     return entry
   }
 
@@ -138,16 +139,16 @@ export class SamplesSession {
     const { memory } = this
     let w = memory.words
     const at = memory.entryAt(entry)
-    const partition = w[at + ENTRY.partition]!
+    const partition = w[at + ENTRY.partition]
     if (w[WORD.counts + partition] === w[WORD.columnCapacity]) this.flush()
-    if (w[at + ENTRY.due]! <= w[WORD.nowUnits]! && w[at + ENTRY.stamp] !== w[WORD.stamp] && !noteDue(memory, at, entry)) {
+    if (w[at + ENTRY.due] <= w[WORD.nowUnits] && w[at + ENTRY.stamp] !== w[WORD.stamp] && !noteDue(memory, at, entry)) {
       this.flush()
       noteDue(memory, at, entry)
     }
     w = memory.words
-    const index = w[WORD.counts + partition]!
+    const index = w[WORD.counts + partition]
     const columns = memory.columns(partition)
-    columns.numbers[index] = w[at + ENTRY.number]!
+    columns.numbers[index] = w[at + ENTRY.number]
     columns.times[index] = time
     columns.valueBits[2 * index] = low
     columns.valueBits[2 * index + 1] = high
@@ -163,10 +164,10 @@ export class SamplesSession {
     const { memory } = this
     const w = memory.words
     const due: number[][] = Array.from({ length: this.#partitions }, () => [])
-    const dueAt = w[WORD.dueAt]! >>> 2
-    for (let i = 0; i < w[WORD.dueCount]!; i++) {
-      const entry = w[dueAt + i]!
-      due[w[memory.entryAt(entry) + ENTRY.partition]!]!.push(entry)
+    const dueAt = w[WORD.dueAt] >>> 2
+    for (let i = 0; i < w[WORD.dueCount]; i++) {
+      const entry = w[dueAt + i]
+      due[w[memory.entryAt(entry) + ENTRY.partition]]!.push(entry)
     }
     const metadata = this.#metadata
     const metadataPartitions = metadata.map(({ metric }) => metadataPartitionOf(metric, this.#partitions))
@@ -174,8 +175,8 @@ export class SamplesSession {
       const count = memory.count(partition)
       if (count === 0 && !metadataPartitions.includes(partition)) continue
       this.#encoder.begin(this.#id)
-      for (const entry of due[partition]!) this.#declare(entry)
-      for (let i = 0; i < metadata.length; i++) if (metadataPartitions[i] === partition) this.#encoder.declareMetadata(metadata[i]!)
+      for (const entry of due[partition]) this.#declare(entry)
+      for (let i = 0; i < metadata.length; i++) if (metadataPartitions[i] === partition) this.#encoder.declareMetadata(metadata[i])
       const { numbers, times, values } = memory.columns(partition)
       const payload = this.#encoder.finish({ numbers, times, values, count })
       this.#records.push({ partition, headers: samplesHeaders(this.#name, this.#sequence++), payload })
@@ -189,11 +190,14 @@ export class SamplesSession {
   /** Ends the request: its records, to be appended in one call. */
   finish(): Written {
     this.flush()
+    if (this.#registered > 0) seriesRegistered.inc(this.#registered)
+    this.#registered = 0
+    if (this.#declared.length > 0) seriesDeclared.inc(this.#declared.length)
     return {
       records: this.#records,
       bytes: this.#recordBytes,
       epoch: this.#epoch,
-      nowUnits: this.memory.words[WORD.nowUnits]!,
+      nowUnits: this.memory.words[WORD.nowUnits],
       declared: this.#declared,
       metadata: this.#metadataWritten,
     }
@@ -221,9 +225,8 @@ export class SamplesSession {
   #declare(entry: number): void {
     const labels = this.#fresh.get(entry)?.labels ?? labelsOfBlock(this.memory.block(entry))
     const identity = this.#fresh.get(entry)?.identity ?? identityOf(canonicalBytes(labels))
-    this.#encoder.declare(this.memory.words[this.memory.entryAt(entry) + ENTRY.number]!, identity, labels)
+    this.#encoder.declare(this.memory.words[this.memory.entryAt(entry) + ENTRY.number], identity, labels)
     this.#declared.push(entry)
-    seriesDeclared.inc()
   }
 
   /** At the bound of series or label bytes: what was taken is written under the old session, then all is forgotten. */

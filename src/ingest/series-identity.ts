@@ -19,16 +19,16 @@ export function canonicalBytes(labels: Labels): Uint8Array {
   if (most > scratch.length) scratch = Buffer.allocUnsafeSlow(2 * most)
   let at = 0
   for (let i = 0; i < pairs.length; i += 2) {
-    const nameBytes = Buffer.byteLength(pairs[i]!)
-    const valueBytes = Buffer.byteLength(pairs[i + 1]!)
+    const nameBytes = Buffer.byteLength(pairs[i])
+    const valueBytes = Buffer.byteLength(pairs[i + 1])
     scratch[at++] = 0x0a
     at = putVarint(scratch, at, 2 + varintBytes(nameBytes) + nameBytes + varintBytes(valueBytes) + valueBytes)
     scratch[at++] = 0x0a
     at = putVarint(scratch, at, nameBytes)
-    at += scratch.write(pairs[i]!, at)
+    at += scratch.write(pairs[i], at)
     scratch[at++] = 0x12
     at = putVarint(scratch, at, valueBytes)
-    at += scratch.write(pairs[i + 1]!, at)
+    at += scratch.write(pairs[i + 1], at)
   }
   return scratch.subarray(0, at)
 }
@@ -42,7 +42,7 @@ export function isCanonicalForm(block: Uint8Array): boolean {
   const length = () => {
     let value = 0
     for (let shift = 0; shift <= 21; shift += 7) {
-      const byte = block[at++]!
+      const byte = block[at++]
       value |= (byte & 127) << shift
       if (byte < 128) return byte === 0 && shift > 0 ? -1 : value
     }

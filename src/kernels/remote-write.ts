@@ -21,10 +21,10 @@ export type WalkStatus = 0 | 1 | 2 | 3
 /** Walks on from word `at` to word `end`. */
 export function walk(memory: WriteMemory): WalkStatus {
   const { bytes, words: w, view } = memory
-  const end = w[WORD.end]!
-  const entriesAt = w[WORD.entriesAt]! >>> 2
-  let at = w[WORD.at]!
-  let previous = w[WORD.previous]!
+  const end = w[WORD.end]
+  const entriesAt = w[WORD.entriesAt] >>> 2
+  let at = w[WORD.at]
+  let previous = w[WORD.previous]
   let status: WalkStatus = WALK_DONE
   while (at < end) {
     w[WORD.fieldStart] = at
@@ -33,10 +33,10 @@ export function walk(memory: WriteMemory): WalkStatus {
       break
     }
     let body = at + 1
-    let length = bytes[body++]!
+    let length = bytes[body++]
     if (length > 127) {
-      length = (length & 127) | (bytes[body++]! << 7)
-      if (length > 0x3fff) length = (length & 0x3fff) | (bytes[body++]! << 14)
+      length = (length & 127) | (bytes[body++] << 7)
+      if (length > 0x3fff) length = (length & 0x3fff) | (bytes[body++] << 14)
     }
     const seriesEnd = body + length
     if (length > 0x1fffff || seriesEnd > end) {
@@ -44,9 +44,9 @@ export function walk(memory: WriteMemory): WalkStatus {
       break
     }
     const previousNext = entriesAt + previous * ENTRY_WORDS + ENTRY.next
-    let entry = w[previousNext]!
+    let entry = w[previousNext]
     let labelsEnd = entry === 0 ? 0 : stands(memory, entriesAt + entry * ENTRY_WORDS, body, seriesEnd)
-    if (labelsEnd !== 0) w[WORD.predicted] = w[WORD.predicted]! + 1
+    if (labelsEnd !== 0) w[WORD.predicted] = w[WORD.predicted] + 1
     else {
       labelsEnd = skipLabels(bytes, body, seriesEnd)
       if (labelsEnd === 0) {
@@ -62,7 +62,7 @@ export function walk(memory: WriteMemory): WalkStatus {
         status = WALK_UNKNOWN
         break
       }
-      w[WORD.hits] = w[WORD.hits]! + 1
+      w[WORD.hits] = w[WORD.hits] + 1
       w[previousNext] = entry
     }
     status = takeSamples(memory, view, entriesAt + entry * ENTRY_WORDS, entry, labelsEnd, seriesEnd)
@@ -78,9 +78,9 @@ export function walk(memory: WriteMemory): WalkStatus {
 /** Whether the entry's label bytes stand at `body`, and no further label after them. @returns where they end, or 0 */
 function stands(memory: WriteMemory, entryAt: number, body: number, seriesEnd: number): number {
   const { bytes, words: w } = memory
-  const labelsEnd = body + w[entryAt + ENTRY.length]!
+  const labelsEnd = body + w[entryAt + ENTRY.length]
   if (labelsEnd > seriesEnd || (labelsEnd < seriesEnd && bytes[labelsEnd] === 0x0a)) return 0
-  return same(memory, w[entryAt + ENTRY.block]!, body, labelsEnd) ? labelsEnd : 0
+  return same(memory, w[entryAt + ENTRY.block], body, labelsEnd) ? labelsEnd : 0
 }
 
 /** Whether the block at `block` (aligned to words) holds the bytes at [start, end). */
@@ -97,10 +97,10 @@ function same(memory: WriteMemory, block: number, start: number, end: number): b
 function skipLabels(bytes: Uint8Array, body: number, seriesEnd: number): number {
   let at = body
   while (at < seriesEnd && bytes[at] === 0x0a) {
-    let length = bytes[at + 1]!
+    let length = bytes[at + 1]
     at += 2
     if (length > 127) {
-      length = (length & 127) | (bytes[at++]! << 7)
+      length = (length & 127) | (bytes[at++] << 7)
       if (length > 0x3fff) return 0
     }
     at += length
@@ -110,7 +110,7 @@ function skipLabels(bytes: Uint8Array, body: number, seriesEnd: number): number 
 
 export function hashBytes(memory: WriteMemory, start: number, end: number): number {
   const { view } = memory
-  const seed = memory.words[WORD.seed]!
+  const seed = memory.words[WORD.seed]
   let a = seed | 0
   let b = (seed ^ 0x9e3779b9) | 0
   let at = start
@@ -135,34 +135,34 @@ export function hashBytes(memory: WriteMemory, start: number, end: number): numb
 /** @returns the entry of the label bytes at [start, end), or 0 */
 export function find(memory: WriteMemory, hash: number, start: number, end: number): number {
   const { words: w } = memory
-  const mask = w[WORD.tableMask]!
-  const tableAt = w[WORD.tableAt]! >>> 2
-  const entriesAt = w[WORD.entriesAt]! >>> 2
+  const mask = w[WORD.tableMask]
+  const tableAt = w[WORD.tableAt] >>> 2
+  const entriesAt = w[WORD.entriesAt] >>> 2
   for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
-    const entry = w[tableAt + 2 * slot + 1]!
+    const entry = w[tableAt + 2 * slot + 1]
     if (entry === 0) return 0
     if (w[tableAt + 2 * slot] !== hash) continue
     const entryAt = entriesAt + entry * ENTRY_WORDS
-    if (w[entryAt + ENTRY.length] === end - start && same(memory, w[entryAt + ENTRY.block]!, start, end)) return entry
+    if (w[entryAt + ENTRY.length] === end - start && same(memory, w[entryAt + ENTRY.block], start, end)) return entry
   }
 }
 
 /** Reads the samples at [start, end) of a series into its partition's columns. */
 function takeSamples(memory: WriteMemory, view: DataView, entryAt: number, entry: number, start: number, end: number): WalkStatus {
   const { bytes, words: w, doubles } = memory
-  const partition = w[entryAt + ENTRY.partition]!
-  const number = w[entryAt + ENTRY.number]!
-  const capacity = w[WORD.columnCapacity]!
-  const numbers = (w[WORD.numbersAt]! >>> 2) + partition * capacity
-  const times = w[WORD.timesAt]! + 8 * partition * capacity
-  const values = (w[WORD.valuesAt]! >>> 2) + 2 * partition * capacity
-  const first = w[WORD.counts + partition]!
+  const partition = w[entryAt + ENTRY.partition]
+  const number = w[entryAt + ENTRY.number]
+  const capacity = w[WORD.columnCapacity]
+  const numbers = (w[WORD.numbersAt] >>> 2) + partition * capacity
+  const times = w[WORD.timesAt] + 8 * partition * capacity
+  const values = (w[WORD.valuesAt] >>> 2) + 2 * partition * capacity
+  const first = w[WORD.counts + partition]
   let count = first
   for (let at = start; at < end; ) {
     // 0x12, a length, then 0x09 and 8 bytes of value, 0x10 and a varint of time; both may be left out, which means 0.
     if (bytes[at] !== 0x12) return WALK_OTHER
-    const sampleEnd = at + 2 + bytes[at + 1]!
-    if (bytes[at + 1]! > 127 || sampleEnd > end) return WALK_OTHER
+    const sampleEnd = at + 2 + bytes[at + 1]
+    if (bytes[at + 1] > 127 || sampleEnd > end) return WALK_OTHER
     at += 2
     let low = 0
     let high = 0
@@ -179,7 +179,7 @@ function takeSamples(memory: WriteMemory, view: DataView, entryAt: number, entry
     const time =
       ((t & 0x7f) | ((t >>> 1) & 0x3f80) | ((t >>> 2) & 0x1fc000) | ((t >>> 3) & 0xfe00000)) +
       ((u & 0x7f) | ((u >>> 1) & 0x3f80)) * 268435456
-    if (!(time >= doubles[DOUBLE.timeMin]! && time <= doubles[DOUBLE.timeMax]!)) return WALK_OTHER
+    if (!(time >= doubles[DOUBLE.timeMin] && time <= doubles[DOUBLE.timeMax])) return WALK_OTHER
     if (count === capacity) return WALK_FULL
     w[numbers + count] = number
     view.setFloat64(times + 8 * count, time, true)
@@ -189,23 +189,23 @@ function takeSamples(memory: WriteMemory, view: DataView, entryAt: number, entry
     at = sampleEnd
   }
   if (count === first) return WALK_DONE
-  if (w[entryAt + ENTRY.due]! <= w[WORD.nowUnits]! && w[entryAt + ENTRY.stamp] !== w[WORD.stamp]) {
+  if (w[entryAt + ENTRY.due] <= w[WORD.nowUnits] && w[entryAt + ENTRY.stamp] !== w[WORD.stamp]) {
     if (!noteDue(memory, entryAt, entry)) return WALK_FULL
   }
   w[WORD.counts + partition] = count
-  w[WORD.samples] = w[WORD.samples]! + count - first
+  w[WORD.samples] = w[WORD.samples] + count - first
   return WALK_DONE
 }
 
 /** Puts an entry on the list of series to be declared. @returns false if the list is full */
 export function noteDue(memory: WriteMemory, entryAt: number, entry: number): boolean {
   const { words: w } = memory
-  const count = w[WORD.dueCount]!
-  const labelBytes = w[WORD.dueBytes]! + w[entryAt + ENTRY.length]!
-  if (count > 0 && (count === w[WORD.dueCapacity] || labelBytes > w[WORD.dueBytesMax]!)) return false
-  w[(w[WORD.dueAt]! >>> 2) + count] = entry
+  const count = w[WORD.dueCount]
+  const labelBytes = w[WORD.dueBytes] + w[entryAt + ENTRY.length]
+  if (count > 0 && (count === w[WORD.dueCapacity] || labelBytes > w[WORD.dueBytesMax])) return false
+  w[(w[WORD.dueAt] >>> 2) + count] = entry
   w[WORD.dueCount] = count + 1
   w[WORD.dueBytes] = labelBytes
-  w[entryAt + ENTRY.stamp] = w[WORD.stamp]!
+  w[entryAt + ENTRY.stamp] = w[WORD.stamp]
   return true
 }

@@ -17,7 +17,7 @@ export class SnappyError extends Error {
 export function snappyHead(block: Uint8Array): { length: number; start: number } {
   let length = 0
   for (let at = 0; at < 5 && at < block.length; at++) {
-    const byte = block[at]!
+    const byte = block[at]
     length += (byte & 127) * 2 ** (7 * at)
     if (byte < 128) {
       if (length > 0xffffffff) throw new SnappyError('declared length is over 32 bits', 0)
@@ -58,7 +58,7 @@ export function decodeSnappyElements(
   let op = outStart
   while (ip < inEnd) {
     const at = ip
-    const tag = memory[ip++]!
+    const tag = memory[ip++]
     let length = tag >>> 2
     let offset: number
     switch (tag & 3) {
@@ -84,7 +84,7 @@ export function decodeSnappyElements(
       }
       case 1:
         length = 4 + (length & 7)
-        offset = ((tag >>> 5) << 8) | memory[ip++]!
+        offset = ((tag >>> 5) << 8) | memory[ip++]
         break
       case 2:
         length += 1
@@ -108,7 +108,7 @@ export function decodeSnappyElements(
       }
       op = end
     } else {
-      for (; op < end; op++) memory[op] = memory[op - offset]!
+      for (; op < end; op++) memory[op] = memory[op - offset]
     }
   }
   if (op !== outEnd) throw new SnappyError(`${op - outStart} bytes decoded, ${outEnd - outStart} declared`, inEnd - inBase)

@@ -49,6 +49,7 @@ export const ENTRY = { block: 0, length: 1, hash: 2, next: 3, number: 4, partiti
 const CONTROL_BYTES = 4096
 const SLACK = 64
 const PAGE = 65536
+const GROWTH_MIN = 16 * 2 ** 20
 
 export interface WriteMemoryOptions {
   readonly partitions: number
@@ -128,22 +129,22 @@ export class WriteMemory {
 
   /** The samples of a partition; valid until an entry is added. */
   columns(partition: number): { numbers: Uint32Array; times: Float64Array; values: Float64Array; valueBits: Uint32Array } {
-    return this.#columns[partition]!
+    return this.#columns[partition]
   }
 
   count(partition: number): number {
-    return this.words[WORD.counts + partition]!
+    return this.words[WORD.counts + partition]
   }
 
   entryAt(entry: number): number {
-    return (this.words[WORD.entriesAt]! >>> 2) + entry * ENTRY_WORDS
+    return (this.words[WORD.entriesAt] >>> 2) + entry * ENTRY_WORDS
   }
 
   /** The raw label bytes of an entry; valid until an entry is added. */
   block(entry: number): Uint8Array {
     const at = this.entryAt(entry)
-    const start = this.words[at + ENTRY.block]!
-    return this.bytes.subarray(start, start + this.words[at + ENTRY.length]!)
+    const start = this.words[at + ENTRY.block]
+    return this.bytes.subarray(start, start + this.words[at + ENTRY.length])
   }
 
   /** Forgets samples and series to be declared, not entries. */
@@ -152,7 +153,7 @@ export class WriteMemory {
     this.words[WORD.dueCount] = 0
     this.words[WORD.dueBytes] = 0
     // The stamp says which entries are in the due list already.
-    this.words[WORD.stamp] = this.words[WORD.stamp]! + 1
+    this.words[WORD.stamp] = this.words[WORD.stamp] + 1
   }
 
   /** Whether another entry with a block of this length has room. */
@@ -180,7 +181,7 @@ export class WriteMemory {
     w[at + ENTRY.partition] = partition
     w[at + ENTRY.due] = 0
     w[at + ENTRY.stamp] = 0
-    if (2 * this.#entries > w[WORD.tableMask]! + 1) this.#rehash()
+    if (2 * this.#entries > w[WORD.tableMask] + 1) this.#rehash()
     else this.#insert(hash, entry)
     return entry
   }
@@ -192,8 +193,8 @@ export class WriteMemory {
 
   /** Drops all entries. */
   clearEntries(): void {
-    const tableAt = this.words[WORD.tableAt]! >>> 2
-    this.words.fill(0, tableAt, tableAt + 2 * (this.words[WORD.tableMask]! + 1))
+    const tableAt = this.words[WORD.tableAt] >>> 2
+    this.words.fill(0, tableAt, tableAt + 2 * (this.words[WORD.tableMask] + 1))
     this.#entries = 1
     this.#blockEnd = this.#blocksAt
     this.words[this.entryAt(0) + ENTRY.next] = 0
@@ -202,8 +203,8 @@ export class WriteMemory {
 
   #insert(hash: number, entry: number): void {
     const w = this.words
-    const mask = w[WORD.tableMask]!
-    const tableAt = w[WORD.tableAt]! >>> 2
+    const mask = w[WORD.tableMask]
+    const tableAt = w[WORD.tableAt] >>> 2
     let slot = hash & mask
     while (w[tableAt + 2 * slot + 1] !== 0) slot = (slot + 1) & mask
     w[tableAt + 2 * slot] = hash
@@ -212,18 +213,19 @@ export class WriteMemory {
 
   #rehash(): void {
     const w = this.words
-    const slots = 2 * (w[WORD.tableMask]! + 1)
-    const tableAt = w[WORD.tableAt]! >>> 2
+    const slots = 2 * (w[WORD.tableMask] + 1)
+    const tableAt = w[WORD.tableAt] >>> 2
     w.fill(0, tableAt, tableAt + 2 * slots)
     w[WORD.tableMask] = slots - 1
-    for (let entry = 1; entry < this.#entries; entry++) this.#insert(w[this.entryAt(entry) + ENTRY.hash]!, entry)
+    for (let entry = 1; entry < this.#entries; entry++) this.#insert(w[this.entryAt(entry) + ENTRY.hash], entry)
   }
 
   #growBlocks(length: number): void {
     const wanted = this.#blockEnd + length + SLACK
     const have = this.memory.buffer.byteLength
     if (wanted <= have) return
-    const used = have - this.#blocksAt
+    // Twice as much each time, and not in small steps: every one makes all views anew.
+    const used = Math.max(have - this.#blocksAt, GROWTH_MIN)
     const most = this.#blocksAt + this.options.blockBytesMax + SLACK
     const pages = Math.ceil((Math.max(wanted, Math.min(have + used, most)) - have) / PAGE)
     this.memory.grow(pages)
@@ -239,10 +241,10 @@ export class WriteMemory {
     const w = this.words
     const capacity = this.options.columnCapacity
     this.#columns = Array.from({ length: this.options.partitions }, (_, p) => ({
-      numbers: new Uint32Array(buffer, w[WORD.numbersAt]! + 4 * capacity * p, capacity),
-      times: new Float64Array(buffer, w[WORD.timesAt]! + 8 * capacity * p, capacity),
-      values: new Float64Array(buffer, w[WORD.valuesAt]! + 8 * capacity * p, capacity),
-      valueBits: new Uint32Array(buffer, w[WORD.valuesAt]! + 8 * capacity * p, 2 * capacity),
+      numbers: new Uint32Array(buffer, w[WORD.numbersAt] + 4 * capacity * p, capacity),
+      times: new Float64Array(buffer, w[WORD.timesAt] + 8 * capacity * p, capacity),
+      values: new Float64Array(buffer, w[WORD.valuesAt] + 8 * capacity * p, capacity),
+      valueBits: new Uint32Array(buffer, w[WORD.valuesAt] + 8 * capacity * p, 2 * capacity),
     }))
   }
 }

@@ -26,7 +26,7 @@ export function xxhash32(bytes: Uint8Array, seed = 0, start = 0, end = bytes.len
   }
   hash = (hash + (end - start)) | 0
   for (; at + 4 <= end; at += 4) hash = Math.imul(rotate((hash + Math.imul(word(bytes, at), P3)) | 0, 17), P4)
-  for (; at < end; at++) hash = Math.imul(rotate((hash + Math.imul(bytes[at]!, P5)) | 0, 11), P1)
+  for (; at < end; at++) hash = Math.imul(rotate((hash + Math.imul(bytes[at], P5)) | 0, 11), P1)
   hash = Math.imul(hash ^ (hash >>> 15), P2)
   hash = Math.imul(hash ^ (hash >>> 13), P3)
   return (hash ^ (hash >>> 16)) >>> 0
@@ -41,5 +41,5 @@ function rotate(value: number, by: number): number {
 }
 
 function word(bytes: Uint8Array, at: number): number {
-  return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)
+  return bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24)
 }

@@ -54,13 +54,17 @@ describe('a JSON push', () => {
         [1, 2],
         [1, 'high'],
       ]),
-      /^series\[0\]\.samples\[1\]: expected \[time, value\] or \[value\]/,
+      /^series\[0\]\.samples\[1\]\[1\]: expected a number, "NaN", "\+Inf" or "-Inf"$/,
     ],
-    ['has a time that is a fraction', one([[1.5, 2]]), /^series\[0\]\.samples\[0\]: /],
+    ['has a sample that is a number', one([1]), /^series\[0\]\.samples\[0\]: expected \[time, value\] or \[value\]$/],
+    ['has a sample of three', one([[1, 2, 3]]), /^series\[0\]\.samples\[0\]: expected/],
+    ['has samples that are no array', one(7), /^series\[0\]\.samples: expected an array of samples$/],
+    ['has a day that is none', one([['2026-02-30T00:00:00Z', 2]]), /^series\[0\]\.samples\[0\]\[0\]: /],
+    ['has a time that is a fraction', one([[1.5, 2]]), /^series\[0\]\.samples\[0\]\[0\]: expected whole milliseconds/],
     [
       'has a time without zone',
       one([['2026-01-01T00:00:00', 2]]),
-      /^series\[0\]\.samples\[0\]\[0\]: expected an ISO 8601 time with its zone/,
+      /^series\[0\]\.samples\[0\]\[0\]: expected whole milliseconds since the epoch, an ISO 8601 time with its zone, or null$/,
     ],
   ])('that %s is refused with the path', async (_, body, message) => {
     const { log, ingest } = setUp()

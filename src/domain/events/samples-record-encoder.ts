@@ -58,7 +58,7 @@ export class SamplesRecordEncoder {
     invariant(identity.length === IDENTITY_BYTES, 'an identity has 16 bytes')
     const pairs = labels.pairs
     this.#declared.push(number, pairs.length / 2)
-    for (let i = 0; i < pairs.length; i++) this.#declared.push(this.#symbol(pairs[i]!))
+    for (let i = 0; i < pairs.length; i++) this.#declared.push(this.#symbol(pairs[i]))
     this.#identities.push(identity)
   }
 
@@ -109,13 +109,13 @@ export class SamplesRecordEncoder {
     for (const symbol of this.#symbols.keys()) this.#writeText(symbol)
     let at = 0
     for (const identity of this.#identities) {
-      const labelCount = this.#declared[at + 1]!
+      const labelCount = this.#declared[at + 1]
       this.#reserve(2 * VARINT_BYTES_MAX + IDENTITY_BYTES + 2 * labelCount * VARINT_BYTES_MAX)
-      this.#varint(this.#declared[at]!)
+      this.#varint(this.#declared[at])
       this.#bytes.set(identity, this.#at)
       this.#at += IDENTITY_BYTES
       this.#varint(labelCount)
-      for (let i = 0; i < 2 * labelCount; i++) this.#varint(this.#declared[at + 2 + i]!)
+      for (let i = 0; i < 2 * labelCount; i++) this.#varint(this.#declared[at + 2 + i])
       at += 2 + 2 * labelCount
     }
     this.#reserve(this.#metadata.length * VARINT_BYTES_MAX)
@@ -124,7 +124,7 @@ export class SamplesRecordEncoder {
 
   #writeNumbers(numbers: Uint32Array, count: number): void {
     let runs = 1
-    for (let i = 1; i < count; i++) if (numbers[i] !== numbers[i - 1]! + 1) runs += 1
+    for (let i = 1; i < count; i++) if (numbers[i] !== numbers[i - 1] + 1) runs += 1
     // A run costs about two bytes, a number on its own about one.
     const asRuns = 2 * runs <= count + 2
     this.#reserve(1 + VARINT_BYTES_MAX + 2 * VARINT_BYTES_MAX * (asRuns ? runs : count))
@@ -132,7 +132,7 @@ export class SamplesRecordEncoder {
     let expected = 0
     if (!asRuns) {
       for (let i = 0; i < count; i++) {
-        const number = numbers[i]!
+        const number = numbers[i]
         this.#zigzag(number - expected)
         expected = number + 1
       }
@@ -140,7 +140,7 @@ export class SamplesRecordEncoder {
     }
     this.#varint(runs)
     for (let i = 0; i < count; ) {
-      const first = numbers[i]!
+      const first = numbers[i]
       let end = i + 1
       while (end < count && numbers[end] === first + (end - i)) end += 1
       this.#zigzag(first - expected)
@@ -159,7 +159,7 @@ export class SamplesRecordEncoder {
     let before = 0
     if (asRuns) this.#varint(runs)
     for (let i = 0; i < count; ) {
-      const time = times[i]!
+      const time = times[i]
       invariant(Math.abs(time) <= TIME_ABS_MAX && Math.floor(time) === time, 'time out of range or not an integer')
       this.#zigzag(time - before)
       before = time
@@ -224,22 +224,22 @@ function encodeValues(values: Float64Array, count: number, bytes: Uint8Array, vi
   let at = start
   let hint = 2
   for (let i = 0; i < count; i++) {
-    const high = bits[2 * i + 1]!
-    const most = scaleMax[(high >>> 20) & 0x7ff]!
-    const value = Math.abs(values[i]!)
+    const high = bits[2 * i + 1]
+    const most = scaleMax[(high >>> 20) & 0x7ff]
+    const value = Math.abs(values[i])
     let mantissa = value
     let scale = 0
     if (most === 255 || Math.floor(value) !== value) {
       scale = most === 255 ? SCALE_RAW : hint <= most && isDecimal(value, hint) ? hint : leastScale(value, most)
       if (scale === SCALE_RAW) {
         bytes[control + i] = SCALE_RAW << 3
-        view.setUint32(at, bits[2 * i]!, true)
+        view.setUint32(at, bits[2 * i], true)
         view.setUint32(at + 4, high, true)
         at += 8
         continue
       }
       hint = scale
-      mantissa = Math.floor(value * POW10[scale]! + 0.5)
+      mantissa = Math.floor(value * POW10[scale] + 0.5)
     }
     const low = mantissa >>> 0
     const top = (mantissa - low) / 4294967296
@@ -253,7 +253,7 @@ function encodeValues(values: Float64Array, count: number, bytes: Uint8Array, vi
 }
 
 function isDecimal(value: number, scale: number): boolean {
-  return Math.floor(value * POW10[scale]! + 0.5) / POW10[scale]! === value
+  return Math.floor(value * POW10[scale] + 0.5) / POW10[scale] === value
 }
 
 /** A value that is decimal at some scale is so at every greater one, as long as it stays exact: so most are told at the greatest. */

@@ -206,7 +206,7 @@ function readValues(reader: Reader, into: SamplesColumns, count: number): void {
   const control = reader.take(count)
   const total = reader.varint()
   let sum = 0
-  for (let i = 0; i < count; i++) sum += valueBytes[control[i]!]!
+  for (let i = 0; i < count; i++) sum += valueBytes[control[i]]!
   if (sum !== total) reader.fail(`control bytes stand for ${sum} value bytes, not ${total}`)
   const start = reader.at
   reader.need(total + PAD_BYTES, 'values')
@@ -218,7 +218,7 @@ function readValues(reader: Reader, into: SamplesColumns, count: number): void {
 function fillValues(control: Uint8Array, view: DataView, start: number, values: Float64Array, bits: Uint32Array, count: number): void {
   let at = start
   for (let i = 0; i < count; i++) {
-    const c = control[i]!
+    const c = control[i]
     const scale = (c >>> 3) & 15
     const low = view.getUint32(at, true)
     const high = view.getUint32(at + 4, true)
@@ -229,8 +229,8 @@ function fillValues(control: Uint8Array, view: DataView, start: number, values: 
       continue
     }
     const length = c & 7
-    const mantissa = (high & highMask[length]!) * 4294967296 + ((low & lowMask[length]!) >>> 0)
-    const value = scale === 0 ? mantissa : mantissa / POW10[scale]!
+    const mantissa = (high & highMask[length]) * 4294967296 + ((low & lowMask[length]) >>> 0)
+    const value = scale === 0 ? mantissa : mantissa / POW10[scale]
     values[i] = c >= 128 ? -value : value
     at += length
   }
@@ -257,7 +257,7 @@ class Reader {
 
   byte(): number {
     if (this.at >= this.bytes.length) this.fail('ends too early')
-    return this.bytes[this.at++]!
+    return this.bytes[this.at++]
   }
 
   take(length: number): Uint8Array {
