@@ -1,4 +1,6 @@
+import { EngineError } from '../domain/errors.ts'
 import { counter, gauge } from '../telemetry/metrics.ts'
+import { BadRequestError } from './errors.ts'
 import type { WriteTally } from './write-tally.ts'
 
 export type Protocol = 'remote_write' | 'json' | 'batch'
@@ -7,6 +9,10 @@ const samples = counter('tidemark_ingest_samples_total', 'Samples received, by w
 const rejected = counter('tidemark_ingest_rejected_samples_total', 'Samples refused, by the reason.', ['reason'])
 const requests = counter('tidemark_ingest_requests_total', 'Requests whose accepted samples the log holds, by the way they came.', [
   'protocol',
+])
+const failures = counter('tidemark_ingest_failed_requests_total', 'Requests of which nothing was acknowledged, by the reason.', [
+  'protocol',
+  'reason',
 ])
 const bodyBytes = counter('tidemark_ingest_body_bytes_total', 'Bytes of request bodies as they were decoded, by the way they came.', [
   'protocol',
@@ -28,6 +34,12 @@ export function recordWalk({ predicted, hits, misses }: WalkStats): void {
   if (predicted > 0) lookups.inc({ result: 'predicted' }, predicted)
   if (hits > 0) lookups.inc({ result: 'hit' }, hits)
   if (misses > 0) lookups.inc({ result: 'miss' }, misses)
+}
+
+/** `error` is what the request was answered with. */
+export function recordFailure(protocol: Protocol, error: unknown): void {
+  const reason = error instanceof BadRequestError ? error.reason : error instanceof EngineError ? error.code : 'internal'
+  failures.inc({ protocol, reason })
 }
 
 export function recordRequest(protocol: Protocol, tally: WriteTally, bytes: number): void {

@@ -10,15 +10,15 @@ import type { AppendSamples, RejectReason, SampleBatch, WriteResult } from '../d
 import type { Clock, Random } from '../domain/ports/clock.ts'
 import type { EventLog } from '../domain/ports/event-log.ts'
 import type { MetricMetadata } from '../domain/ports/metadata-view.ts'
-import { encodePosition } from '../domain/position.ts'
+import { encodePosition, type Position } from '../domain/position.ts'
 import { invariant } from '../stdx/invariant.ts'
 import { IdempotencyKeys } from './idempotency-keys.ts'
-import { inFlightBytes, type Protocol, recordRequest, recordWalk } from './ingest-metrics.ts'
-import { readJsonPush } from './json-push.ts'
+import { inFlightBytes, type Protocol, recordFailure, recordRequest, recordWalk } from './ingest-metrics.ts'
+import { type JsonPush, readJsonPush } from './json-push.ts'
 import { KnownMetadata } from './known-metadata.ts'
 import { checkKnownLabels, type Rejection } from './label-rules.ts'
 import { RemoteWriteDecoder, type RemoteWriteMode } from './remote-write.ts'
-import { SamplesSession } from './samples-session.ts'
+import { SamplesSession, type Written } from './samples-session.ts'
 import { TimeBounds } from './time-bounds.ts'
 import { WriteTally } from './write-tally.ts'
 
@@ -58,6 +58,9 @@ const DUE_CAPACITY = 32_768
 const DUE_BYTES_MAX = 512 * 1024
 /** A single series' labels may need this much room, whatever the bound on bodies. */
 const INPUT_BYTES_MIN = 2 ** 20
+
+/** Decodes and checks a request into the session. @returns its metadata */
+type Take = (tally: WriteTally, bounds: TimeBounds) => readonly MetricMetadata[]
 
 export class Ingest implements AppendSamples {
   readonly #log: IngestParts['log']
@@ -121,7 +124,7 @@ export class Ingest implements AppendSamples {
    * @throws EngineError when the log can't take it now
    */
   async pushJson(body: unknown, sender: string): Promise<WriteResult> {
-    const { batch, idempotencyKey } = readJsonPush(body, this.#clock.nowMs(), this.#limits)
+    const { batch, idempotencyKey } = this.#readJson(body)
     const bytes = body instanceof Uint8Array ? body.length : 0
     const write = () =>
       this.#write('json', sender, bytes, (tally, bounds) => {
@@ -131,41 +134,54 @@ export class Ingest implements AppendSamples {
     return idempotencyKey === undefined ? write() : this.#keys.once(`${sender}\u0000${idempotencyKey}`, write)
   }
 
-  async #write(
-    protocol: Protocol,
-    sender: string,
-    bodyBytes: number,
-    take: (tally: WriteTally, bounds: TimeBounds) => readonly MetricMetadata[],
-  ): Promise<WriteResult> {
+  #readJson(body: unknown): JsonPush {
+    try {
+      return readJsonPush(body, this.#clock.nowMs(), this.#limits)
+    } catch (error) {
+      recordFailure('json', error)
+      throw error
+    }
+  }
+
+  async #write(protocol: Protocol, sender: string, bodyBytes: number, take: Take): Promise<WriteResult> {
+    try {
+      const tally = new WriteTally(sender)
+      const position = await this.#append(this.#encode(tally, take))
+      recordRequest(protocol, tally, bodyBytes)
+      const { accepted: acceptedSamples, rejectedSamples, rejected } = tally
+      return { acceptedSamples, rejectedSamples, rejected, position }
+    } catch (error) {
+      recordFailure(protocol, error)
+      throw error
+    }
+  }
+
+  #encode(tally: WriteTally, take: Take): Written {
     if (this.#bytesInFlight >= this.#limits.appendBytesInFlightMax) {
       throw new EngineError('LOG_BUSY', `${this.#bytesInFlight} bytes are on their way to the log already`, { retryable: true })
     }
-    const session = this.#session
-    const tally = new WriteTally(sender)
     const monotonicMs = this.#clock.monotonicMs()
-    session.begin(monotonicMs)
-    for (const metadata of this.#metadata.news(take(tally, new TimeBounds(this.#clock.nowMs(), this.#limits)), monotonicMs)) {
-      session.declareMetadata(metadata)
-    }
-    const written = session.finish()
+    this.#session.begin(monotonicMs)
+    const metadata = take(tally, new TimeBounds(this.#clock.nowMs(), this.#limits))
+    for (const one of this.#metadata.news(metadata, monotonicMs)) this.#session.declareMetadata(one)
+    return this.#session.finish()
+  }
+
+  async #append(written: Written): Promise<Position> {
     const { records, bytes } = written
-    let position = encodePosition(this.#log.generation, new Map())
-    if (records.length > 0) {
-      this.#hold(bytes)
-      try {
-        position = encodePosition(this.#log.generation, await this.#log.append(records))
-        session.acknowledge(written)
-        this.#metadata.acknowledge(written.metadata, monotonicMs)
-      } catch (error) {
-        session.fail(written)
-        throw error
-      } finally {
-        this.#hold(-bytes)
-      }
+    if (records.length === 0) return encodePosition(this.#log.generation, new Map())
+    this.#hold(bytes)
+    try {
+      const offsets = await this.#log.append(records)
+      this.#session.acknowledge(written)
+      this.#metadata.acknowledge(written.metadata, this.#clock.monotonicMs())
+      return encodePosition(this.#log.generation, offsets)
+    } catch (error) {
+      this.#session.fail(written)
+      throw error
+    } finally {
+      this.#hold(-bytes)
     }
-    recordRequest(protocol, tally, bodyBytes)
-    const { accepted: acceptedSamples, rejectedSamples, rejected } = tally
-    return { acceptedSamples, rejectedSamples, rejected, position }
   }
 
   #hold(bytes: number): void {

@@ -61,6 +61,8 @@ export class SamplesSession {
   #metadata: MetricMetadata[] = []
   #metadataWritten: MetricMetadata[] = []
   #registered = 0
+  /** When all series were last forgotten, or the first request came. */
+  #forgottenUnits = 0
 
   constructor(options: SessionOptions) {
     this.#options = options
@@ -81,6 +83,7 @@ export class SamplesSession {
     this.memory.clearSamples()
     this.memory.words[WORD.previous] = 0
     this.memory.words[WORD.nowUnits] = 1 + Math.floor(monotonicMs / 1000)
+    if (this.#forgottenUnits === 0) this.#forgottenUnits = this.memory.words[WORD.nowUnits]
     this.#fresh.clear()
     this.#records = []
     this.#recordBytes = 0
@@ -114,12 +117,13 @@ export class SamplesSession {
     const hash = hashBytes(memory, start, start + block.length)
     const found = find(memory, hash, start, start + block.length)
     if (found !== 0) return found
-    const count = this.#senders.get(sender) ?? 0
-    if (count >= this.#options.seriesPerSenderMax) {
-      return {
-        reason: 'too-many-series',
-        message: `the sender has ${count} series, at most ${this.#options.seriesPerSenderMax} are allowed`,
+    if ((this.#senders.get(sender) ?? 0) >= this.#options.seriesPerSenderMax) {
+      // Most of them may be gone: once in an interval all are forgotten, and only those that still send come back.
+      if (memory.words[WORD.nowUnits] - this.#forgottenUnits < this.#options.redeclareMs / 1000) {
+        const { seriesPerSenderMax } = this.#options
+        return { reason: 'too-many-series', message: `the sender has ${seriesPerSenderMax} series already, more are not allowed` }
       }
+      this.#forgetSeries()
     }
     if (!memory.hasRoom(block.length)) this.#forgetSeries()
     this.#senders.set(sender, (this.#senders.get(sender) ?? 0) + 1)
@@ -229,7 +233,7 @@ export class SamplesSession {
     this.#declared.push(entry)
   }
 
-  /** At the bound of series or label bytes: what was taken is written under the old session, then all is forgotten. */
+  /** At a bound of series or label bytes: what was taken is written under the old session, then all is forgotten. */
   #forgetSeries(): void {
     this.flush()
     this.memory.clearEntries()
@@ -238,6 +242,7 @@ export class SamplesSession {
     this.#byLabels = new WeakMap()
     this.#senders.clear()
     this.#nextNumber.fill(0)
+    this.#forgottenUnits = this.memory.words[WORD.nowUnits]
     this.#renew()
   }
 

@@ -46,8 +46,8 @@ export function walk(memory: WriteMemory): WalkStatus {
     const previousNext = entriesAt + previous * ENTRY_WORDS + ENTRY.next
     let entry = w[previousNext]
     let labelsEnd = entry === 0 ? 0 : stands(memory, entriesAt + entry * ENTRY_WORDS, body, seriesEnd)
-    if (labelsEnd !== 0) w[WORD.predicted] = w[WORD.predicted] + 1
-    else {
+    const guessed = labelsEnd !== 0
+    if (!guessed) {
       labelsEnd = skipLabels(bytes, body, seriesEnd)
       if (labelsEnd === 0) {
         status = WALK_OTHER
@@ -62,11 +62,12 @@ export function walk(memory: WriteMemory): WalkStatus {
         status = WALK_UNKNOWN
         break
       }
-      w[WORD.hits] = w[WORD.hits] + 1
       w[previousNext] = entry
     }
     status = takeSamples(memory, view, entriesAt + entry * ENTRY_WORDS, entry, labelsEnd, seriesEnd)
     if (status !== WALK_DONE) break
+    if (guessed) w[WORD.predicted] = w[WORD.predicted] + 1
+    else w[WORD.hits] = w[WORD.hits] + 1
     previous = entry
     at = seriesEnd
   }

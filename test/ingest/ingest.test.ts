@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import { Labels } from '../../src/domain/labels.ts'
 import { Ingest, type IngestParts } from '../../src/ingest/ingest.ts'
+import { registry } from '../../src/telemetry/metrics.ts'
 import { bitsOf, replay, TestClock, TestLog, TestRandom } from './fakes.ts'
 import { metadataField, seriesField, snappyCompress, writeRequest } from './write-request.ts'
 
@@ -113,5 +114,39 @@ describe('a JSON push', () => {
       [clock.now - 5, 0x7ff80000],
       [clock.now, bitsOf(7.5).high],
     ])
+  })
+})
+
+describe('the metrics of ingest', () => {
+  const value = async (name: string, labels: Record<string, string> = {}) => {
+    const { values } = (await registry.getSingleMetric(name)!.get()) as { values: { value: number; labels: Record<string, string> }[] }
+    return values.find((one) => Object.entries(labels).every(([key, text]) => one.labels[key] === text))?.value ?? 0
+  }
+  const all = async () => ({
+    accepted: await value('tidemark_ingest_samples_total', { result: 'accepted' }),
+    rejected: await value('tidemark_ingest_samples_total', { result: 'rejected' }),
+    tooOld: await value('tidemark_ingest_rejected_samples_total', { reason: 'too-old' }),
+    requests: await value('tidemark_ingest_requests_total', { protocol: 'remote_write' }),
+    malformed: await value('tidemark_ingest_failed_requests_total', { protocol: 'remote_write', reason: 'malformed' }),
+    declared: await value('tidemark_ingest_series_declared_total'),
+    predicted: await value('tidemark_ingest_alias_lookups_total', { result: 'predicted' }),
+    misses: await value('tidemark_ingest_alias_lookups_total', { result: 'miss' }),
+  })
+
+  it('count what became of samples, requests and series', async () => {
+    const { ingest, clock } = ingestOn(new TestLog())
+    const before = await all()
+    const body = writeRequest([
+      { labels: series('up', 1), samples: [{ time: clock.now, value: 1 }] },
+      { labels: series('up', 2), samples: [{ time: clock.now, value: 1 }] },
+      { labels: series('up', 3), samples: [{ time: 1, value: 1 }] },
+    ])
+    await ingest.writeRemote(body, 'test')
+    await ingest.writeRemote(body, 'test')
+    await expect(ingest.writeRemote(Uint8Array.of(9), 'test')).rejects.toThrow('not a snappy block')
+    const after = await all()
+    const grown = Object.fromEntries(Object.entries(after).map(([name, now]) => [name, now - before[name as keyof typeof before]]))
+    expect(grown).toMatchObject({ accepted: 4, rejected: 2, tooOld: 2, requests: 2, malformed: 1, declared: 2, predicted: 2 })
+    expect(grown.misses).toBeGreaterThanOrEqual(3)
   })
 })

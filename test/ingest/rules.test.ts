@@ -83,7 +83,7 @@ describe('a series is refused by name', () => {
   })
 
   it('when the sender has too many, each sender on its own', async () => {
-    const { ingest } = setUp({ seriesPerSenderMax: 2 })
+    const { clock, ingest } = setUp({ seriesPerSenderMax: 2 })
     const write = (hosts: string[], sender: string) =>
       ingest.writeRemote(
         writeRequest(
@@ -99,10 +99,13 @@ describe('a series is refused by name', () => {
       )
     expect(await write(['a', 'b', 'c'], 'one')).toMatchObject({
       acceptedSamples: 2,
-      rejected: [{ series: 'up{host="c"}', reason: 'too-many-series', message: 'the sender has 2 series, at most 2 are allowed' }],
+      rejected: [{ series: 'up{host="c"}', reason: 'too-many-series', message: 'the sender has 2 series already, more are not allowed' }],
     })
     expect(await write(['a', 'b'], 'one')).toMatchObject({ acceptedSamples: 2, rejected: [] })
     expect(await write(['c'], 'two')).toMatchObject({ acceptedSamples: 1 })
+    // Series that are gone do not count for ever.
+    clock.now += 3_600_000
+    expect(await write(['d', 'e', 'f'], 'one')).toMatchObject({ acceptedSamples: 2, rejectedSamples: 1 })
   })
 
   it('a hundred times at most, all of them counted', async () => {

@@ -110,8 +110,8 @@ export function walk(): i32 {
     const previousAt = entriesAt + previous * ENTRY_BYTES
     let entry = load<u32>(previousAt + ENTRY_NEXT)
     let labelsEnd = entry == 0 ? 0 : stands(entriesAt + entry * ENTRY_BYTES, body, seriesEnd)
-    if (labelsEnd != 0) predicted++
-    else {
+    const guessed = labelsEnd != 0
+    if (!guessed) {
       labelsEnd = skipLabels(body, seriesEnd)
       if (labelsEnd == 0) {
         status = OTHER
@@ -126,11 +126,12 @@ export function walk(): i32 {
         status = UNKNOWN
         break
       }
-      hits++
       store<u32>(previousAt + ENTRY_NEXT, entry)
     }
     status = takeSamples(entriesAt + entry * ENTRY_BYTES, entry, labelsEnd, seriesEnd)
     if (status != DONE) break
+    if (guessed) predicted++
+    else hits++
     previous = entry
     at = seriesEnd
   }
