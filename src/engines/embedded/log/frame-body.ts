@@ -1,8 +1,8 @@
 /**
  * The body of a frame: its records one after another, each
- *   varint slot (index into the header's ranges) | varint bytes of headers | varint bytes of payload | headers | payload
- * and headers are pairs of strings, each varint bytes | UTF-8. A record's offset is its range's first plus its place among that
- * range's records.
+ *   varint partition | varint bytes of headers | varint bytes of payload | headers | payload
+ * and headers are pairs of strings, each varint bytes | UTF-8. A record's offset is its partition's first, as
+ * the header tells it, plus its place among the frame's records of that partition.
  */
 import { constants, zstdCompress, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { CorruptionError } from '../../../domain/errors.ts'
@@ -27,12 +27,12 @@ export function rawBytesBound(records: readonly RecordToAppend[]): number {
   return bytes
 }
 
-/** Lays out records; `slots[partition]` is the index of the partition among the frame's ranges. */
-export function encodeBody(records: Iterable<RecordToAppend>, slots: ReadonlyMap<number, number>, bytesBound: number): Buffer {
+/** Lays out records; `bytesBound` is the sum of their `rawBytesBound`. */
+export function encodeBody(records: Iterable<RecordToAppend>, bytesBound: number): Buffer {
   const out = Buffer.allocUnsafe(bytesBound)
   let at = 0
   for (const { partition, headers, payload } of records) {
-    at = writeVarint(out, slots.get(partition) as number, at)
+    at = writeVarint(out, partition, at)
     let headersBytes = 0
     for (const name in headers) {
       headersBytes += stringBytes(name) + stringBytes(headers[name] as string)
@@ -75,26 +75,26 @@ export function decodeBody(header: FrameHeader, stored: Buffer, wanted: Readonly
   }
   if (body.length !== header.rawBytes) throw new CorruptionError(`${place}: body has ${body.length} bytes, expected ${header.rawBytes}`)
   const reader = new VarintReader(body)
-  const taken = new Uint32Array(header.ranges.length)
+  const taken: number[] = new Array(header.counts.length).fill(0)
   const records: LogRecord[] = []
   while (reader.at < body.length) {
-    const slot = reader.next()
+    const partition = reader.next()
     const headersBytes = reader.next()
     const payloadBytes = reader.next()
-    const range = header.ranges[slot]
     const headersAt = reader.at
     const payloadAt = headersAt + headersBytes
-    if (range === undefined || payloadAt + payloadBytes > body.length) throw new CorruptionError(`${place}: body is not records`)
-    const offset = range.first + taken[slot]!++
+    const first = header.firsts[partition]
+    if (first === undefined || payloadAt + payloadBytes > body.length) throw new CorruptionError(`${place}: body is not records`)
+    const offset = first + taken[partition]!++
     reader.at = payloadAt + payloadBytes
-    if (offset < (wanted.get(range.partition) ?? Infinity)) continue
+    if (offset < (wanted.get(partition) ?? Infinity)) continue
     records.push(
-      new FrameRecord(range.partition, offset, header.appendedMs, body.subarray(headersAt, payloadAt), body.subarray(payloadAt, reader.at)),
+      new FrameRecord(partition, offset, header.appendedMs, body.subarray(headersAt, payloadAt), body.subarray(payloadAt, reader.at)),
     )
   }
-  for (const [slot, range] of header.ranges.entries()) {
-    if (taken[slot] !== range.count)
-      throw new CorruptionError(`${place}: ${taken[slot]} records of partition ${range.partition}, expected ${range.count}`)
+  for (const [partition, count] of header.counts.entries()) {
+    if (taken[partition] !== count)
+      throw new CorruptionError(`${place}: ${taken[partition]} records of partition ${partition}, expected ${count}`)
   }
   return records
 }

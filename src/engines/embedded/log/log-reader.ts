@@ -13,7 +13,7 @@ import type { Offset, PartitionOffsets } from '../../../domain/position.ts'
 import type { FrameHeader } from './frame.ts'
 import { decodeBody } from './frame-body.ts'
 import { type LogFs, nodeFs } from './log-fs.ts'
-import { nextFrame, SegmentFile } from './segment-file.ts'
+import { nextFrame, SegmentFile, segmentPath } from './segment-file.ts'
 import { SharedEnd } from './shared-end.ts'
 
 /** A place of the log that can't be read. Reading from `resumeAt` passes by it: what lies before is lost. */
@@ -101,6 +101,7 @@ export class EmbeddedLogReader implements Pick<EventLog, 'topic' | 'partitionCou
   async *#readSegments(first: number, wanted: Map<number, Offset>, signal: AbortSignal, aborted: Promise<void>): AsyncGenerator<LogBatch> {
     for (let segment = first; !signal.aborted; segment++) {
       const file = await this.#open(segment)
+      if (file === null) throw await this.#missing(segment, wanted)
       try {
         yield* this.#readSegment(file, wanted, signal, aborted)
       } finally {
@@ -133,7 +134,7 @@ export class EmbeddedLogReader implements Pick<EventLog, 'topic' | 'partitionCou
             continue
           }
           const records = decodeBody(header, body, wanted, `log ${file.path} at byte ${at}`)
-          for (const range of header.ranges) this.#advance(range, wanted, file, at)
+          this.#advance(header, wanted, file, at)
           yield { records, gaps: [] }
         }
         at = nextFrame(at, header)
@@ -143,57 +144,64 @@ export class EmbeddedLogReader implements Pick<EventLog, 'topic' | 'partitionCou
     }
   }
 
-  #advance(range: FrameHeader['ranges'][number], wanted: Map<number, Offset>, file: SegmentFile, at: number): void {
-    const offset = wanted.get(range.partition)
-    if (offset === undefined || range.first + range.count <= offset) return
-    if (range.first > offset) {
-      throw new LogCorruptionError(
-        `log ${file.path} at byte ${at}: partition ${range.partition} goes on at offset ${range.first}, expected ${offset}`,
-        { file: file.path, byte: at, resumeAt: new Map(wanted).set(range.partition, range.first) },
-      )
+  #advance(header: FrameHeader, wanted: Map<number, Offset>, file: SegmentFile, at: number): void {
+    for (const [partition, offset] of wanted) {
+      const first = header.firsts[partition] as number
+      const next = first + (header.counts[partition] as number)
+      if (first > offset) {
+        const resumeAt = new Map([...wanted].map(([other, own]) => [other, Math.max(own, header.firsts[other] as number)]))
+        throw new LogCorruptionError(
+          `log ${file.path} at byte ${at}: partition ${partition} goes on at offset ${first}, expected ${offset}`,
+          {
+            file: file.path,
+            byte: at,
+            resumeAt,
+          },
+        )
+      }
+      if (next > offset) wanted.set(partition, next)
     }
-    wanted.set(range.partition, range.first + range.count)
   }
 
   /** Past a bad frame, if nothing wanted was in it. @returns where reading goes on */
   async #pass(file: SegmentFile, at: number, resyncAt: number, limit: number, wanted: Map<number, Offset>): Promise<number> {
     this.#throwIfTrimmed(file.segment)
     const next = await file.findFrame(Math.max(resyncAt, at + 8), limit)
-    const resumeAt = new Map(wanted)
-    let lost = false
-    for (const [partition, offset] of wanted) {
-      const held = await this.#nextHeld(file, next ?? limit, limit, partition)
-      if (held <= offset) continue
-      lost = true
-      resumeAt.set(partition, held)
-    }
-    this.#throwIfTrimmed(file.segment)
-    if (lost) throw new LogCorruptionError(`log ${file.path} is damaged at byte ${at}`, { file: file.path, byte: at, resumeAt })
+    const sound = next === null ? null : await file.header(next, limit)
+    const error = await this.#lost(`log ${file.path} is damaged at byte ${at}`, file.segment, at, sound, wanted)
+    if (error) throw error
     return next ?? limit
   }
 
-  /** The first offset of a partition that is held from `at` on. */
-  async #nextHeld(file: SegmentFile, at: number, limit: number, partition: number): Promise<Offset> {
-    while (at < limit) {
-      const header = await file.header(at, limit)
-      const range = header?.ranges.find((candidate) => candidate.partition === partition)
-      if (range) return range.first
-      const next: number | null = header ? nextFrame(at, header) : await file.findFrame(at + 8, limit)
-      at = next ?? limit
-    }
-    for (let segment = file.segment + 1; segment <= this.#shared.end().segment; segment++) {
-      const base = (await this.#firstHeader(segment))?.base
-      if (base) return base.offsets[partition] as number
-    }
-    return this.#shared.next(partition)
+  async #missing(segment: number, wanted: ReadonlyMap<number, Offset>): Promise<Error> {
+    const path = segmentPath(this.#folder, segment)
+    // With nothing wanted of it, nobody would have come here: a later segment would have done.
+    return (await this.#lost(`log ${path} is missing`, segment, 0, null, wanted)) ?? new Trimmed()
+  }
+
+  /** The error of a bad place, with `sound` the next frame after it in its segment; null if nothing wanted was lost. */
+  async #lost(
+    message: string,
+    segment: number,
+    byte: number,
+    sound: FrameHeader | null,
+    wanted: ReadonlyMap<number, Offset>,
+  ): Promise<LogCorruptionError | null> {
+    let header = sound
+    for (let next = segment + 1; header === null && next <= this.#shared.end().segment; next++) header = await this.#firstHeader(next)
+    this.#throwIfTrimmed(segment)
+    const held = (partition: number) => header?.firsts[partition] ?? this.#shared.next(partition)
+    if ([...wanted].every(([partition, offset]) => held(partition) <= offset)) return null
+    const resumeAt = new Map([...wanted].map(([partition, offset]) => [partition, Math.max(offset, held(partition))]))
+    return new LogCorruptionError(message, { file: segmentPath(this.#folder, segment), byte, resumeAt })
   }
 
   /** The newest segment with everything from the wanted offsets on. */
   async #find(wanted: ReadonlyMap<number, Offset>): Promise<number> {
     const oldest = this.#shared.oldestSegment()
     for (let segment = this.#shared.end().segment; segment > oldest; segment--) {
-      const base = (await this.#firstHeader(segment))?.base
-      if (base && [...wanted].every(([partition, offset]) => (base.offsets[partition] as number) <= offset)) return segment
+      const header = await this.#firstHeader(segment)
+      if (header && [...wanted].every(([partition, offset]) => (header.firsts[partition] as number) <= offset)) return segment
     }
     return oldest
   }
@@ -201,15 +209,17 @@ export class EmbeddedLogReader implements Pick<EventLog, 'topic' | 'partitionCou
   /** Where a segment that the log has left ends; its file's end if the next one doesn't say. */
   async #endOf(file: SegmentFile): Promise<number> {
     const next = await this.#firstHeader(file.segment + 1)
-    if (next?.base) return next.base.previousEnd
+    if (next) return next.previousEnd as number
     const size = await file.file.size()
     let at = 0
     for (let header = await file.header(at, size); header !== null; header = await file.header(at, size)) at = nextFrame(at, header)
     return at
   }
 
+  /** Null when it is damaged, or the file is missing. */
   async #firstHeader(segment: number): Promise<FrameHeader | null> {
     const file = await this.#open(segment)
+    if (file === null) return null
     try {
       const header = await file.first()
       if (header === null) this.#throwIfTrimmed(segment)
@@ -219,15 +229,14 @@ export class EmbeddedLogReader implements Pick<EventLog, 'topic' | 'partitionCou
     }
   }
 
-  async #open(segment: number): Promise<SegmentFile> {
+  /** Null when the file should be there and is not. */
+  async #open(segment: number): Promise<SegmentFile | null> {
     this.#throwIfTrimmed(segment)
     try {
       return await SegmentFile.open(this.#fs, this.#folder, segment, 'read')
     } catch (cause) {
       this.#throwIfTrimmed(segment)
-      if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') {
-        throw new CorruptionError(`log ${this.#folder}: file of segment ${segment} is missing`, { cause })
-      }
+      if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return null
       throw new EngineError('LOG_UNREADABLE', `log ${this.#folder}: can't open segment ${segment}`, { retryable: true, cause })
     }
   }
@@ -267,5 +276,9 @@ export class EmbeddedLogReader implements Pick<EventLog, 'topic' | 'partitionCou
 }
 
 function wants(header: FrameHeader, wanted: ReadonlyMap<number, Offset>): boolean {
-  return header.ranges.some((range) => range.first + range.count > (wanted.get(range.partition) ?? Infinity))
+  for (const [partition, offset] of wanted) {
+    const count = header.counts[partition] as number
+    if (count > 0 && (header.firsts[partition] as number) + count > offset) return true
+  }
+  return false
 }

@@ -12,7 +12,7 @@ import type { Clock } from '../../../domain/ports/clock.ts'
 import type { EventLog, LogBatch, RecordToAppend } from '../../../domain/ports/event-log.ts'
 import type { PartitionOffsets } from '../../../domain/position.ts'
 import { invariant } from '../../../stdx/invariant.ts'
-import { encodeHeader, type FrameRange, headerBytes, PARTITIONS_MAX, padded } from './frame.ts'
+import { encodeHeader, headerBytes, PARTITIONS_MAX, padded } from './frame.ts'
 import { compressBody, encodeBody, rawBytesBound } from './frame-body.ts'
 import { type LogFs, nodeFs } from './log-fs.ts'
 import { EmbeddedLogReader } from './log-reader.ts'
@@ -23,7 +23,7 @@ export interface LogWriterOptions {
   /** The topic's own folder, used by this writer alone; made if absent. */
   readonly folder: string
   readonly topic: string
-  /** Fixed for a generation, at most 1,024. */
+  /** Fixed for a generation, at most 256. */
   readonly partitionCount: number
   readonly generation?: number
   readonly clock: Pick<Clock, 'nowMs'>
@@ -108,7 +108,7 @@ export class EmbeddedLogWriter implements EventLog {
 
   /** @throws EngineError `LOG_GENERATION` when the folder holds another generation or number of partitions. */
   static async open(options: LogWriterOptions): Promise<EmbeddedLogWriter> {
-    invariant(options.partitionCount >= 1 && options.partitionCount <= PARTITIONS_MAX, 'a topic has 1 to 1,024 partitions')
+    invariant(options.partitionCount >= 1 && options.partitionCount <= PARTITIONS_MAX, 'a topic has 1 to 256 partitions')
     const full = {
       generation: 0,
       fs: nodeFs,
@@ -182,7 +182,9 @@ export class EmbeddedLogWriter implements EventLog {
     await this.#writing
     await this.#trimming.catch(() => {})
     // An empty frame: the last one with records is then followed by a sound one, so that damage to it can't pass for a torn tail.
-    if (this.#active && this.#following === null) await this.#commit([], new Map(), Buffer.alloc(0)).catch(() => {})
+    if (this.#active && this.#following === null) {
+      await this.#commit([...this.#next], new Array(this.partitionCount).fill(0), Buffer.alloc(0)).catch(() => {})
+    }
     await this.#segments.prepared()
     await this.#active?.file.close()
     await this.#following?.file.close()
@@ -215,33 +217,29 @@ export class EmbeddedLogWriter implements EventLog {
   }
 
   async #writeGroup(group: readonly Waiting[]): Promise<void> {
-    const counts = new Map<number, number>()
+    const counts: number[] = new Array(this.partitionCount).fill(0)
     let bytes = 0
     for (const waiting of group) {
       bytes += waiting.bytes
-      for (const { partition } of waiting.records) counts.set(partition, (counts.get(partition) ?? 0) + 1)
+      for (const { partition } of waiting.records) counts[partition]!++
     }
-    const slots = new Map([...counts.keys()].map((partition, slot) => [partition, slot]))
-    const raw = encodeBody(recordsOf(group), slots, bytes)
-    const ranges = [...counts].map(([partition, count]) => ({ partition, first: this.#next[partition] as number, count }))
-    await this.#commit(ranges, counts, raw)
+    const firsts = [...this.#next]
+    await this.#commit(firsts, counts, encodeBody(recordsOf(group), bytes))
     // Each append learns where its own records ended.
-    const at = new Map(ranges.map(({ partition, first }) => [partition, first]))
     for (const waiting of group) {
       const reached = new Map<number, number>()
       for (const { partition } of waiting.records) {
-        const next = (at.get(partition) as number) + 1
-        at.set(partition, next)
-        reached.set(partition, next)
+        firsts[partition]!++
+        reached.set(partition, firsts[partition] as number)
       }
       waiting.resolve(reached)
     }
   }
 
-  async #commit(ranges: readonly FrameRange[], counts: ReadonlyMap<number, number>, raw: Uint8Array): Promise<void> {
+  async #commit(firsts: readonly number[], counts: readonly number[], raw: Uint8Array): Promise<void> {
     const packed = await compressBody(raw)
     const body = packed ?? raw
-    const segment = await this.#room(headerBytes(ranges.length, this.partitionCount, true) + body.length)
+    const segment = await this.#room(headerBytes(this.partitionCount) + body.length)
     this.#lastMs = Math.max(this.#lastMs, this.#options.clock.nowMs())
     const header = encodeHeader(
       {
@@ -251,9 +249,9 @@ export class EmbeddedLogWriter implements EventLog {
         appendedMs: this.#lastMs,
         rawBytes: raw.length,
         zstd: packed !== null,
-        partitionCount: this.partitionCount,
-        ranges,
-        base: segment.end === 0 ? segment.base : null,
+        previousEnd: segment.end === 0 ? segment.previousEnd : null,
+        firsts,
+        counts,
       },
       body,
     )
@@ -261,7 +259,7 @@ export class EmbeddedLogWriter implements EventLog {
     await segment.file.datasync()
     segment.end += padded(header.length + body.length)
     segment.bytes = Math.max(segment.bytes, segment.end)
-    for (const [partition, count] of counts) this.#next[partition]! += count
+    for (const [partition, count] of counts.entries()) this.#next[partition]! += count
     if (segment === this.#following) this.#follow(segment)
     this.#commits++
     this.#rawBytesWritten += raw.length
@@ -274,14 +272,17 @@ export class EmbeddedLogWriter implements EventLog {
     if (this.#following) return this.#following
     const active = this.#active
     if (active && (active.end === 0 || active.end + bytes <= this.#options.segmentBytes)) return active
-    this.#following = await this.#segments.create((active?.segment ?? 0) + 1, { previousEnd: active?.end ?? 0, offsets: [...this.#next] })
+    this.#following = await this.#segments.create((active?.segment ?? 0) + 1, {
+      previousEnd: active?.end ?? 0,
+      firsts: [...this.#next],
+    })
     return this.#following
   }
 
   #follow(segment: ActiveSegment): void {
     const left = this.#active
     if (left) {
-      this.#held.push({ segment: left.segment, base: left.base.offsets, bytes: left.bytes })
+      this.#held.push({ segment: left.segment, firsts: left.firsts, bytes: left.bytes })
       // It is synced; nothing is lost if closing says otherwise.
       left.file.close().catch(() => {})
     }
@@ -294,9 +295,9 @@ export class EmbeddedLogWriter implements EventLog {
   async #trim(before: PartitionOffsets): Promise<void> {
     for (;;) {
       const oldest = this.#held[0]
-      const next = this.#held[1] ?? (this.#active && { base: this.#active.base.offsets })
-      if (!oldest || !next?.base) return
-      const below = next.base.every((offset, partition) => offset <= (before.get(partition) ?? this.#end.start(partition)))
+      const next = this.#held[1] ?? this.#active
+      if (!oldest || !next?.firsts) return
+      const below = next.firsts.every((offset, partition) => offset <= (before.get(partition) ?? this.#end.start(partition)))
       if (!below) return
       this.#held.shift()
       // Before the file goes: a reader that finds it gone must find it let go of.
@@ -311,9 +312,10 @@ export class EmbeddedLogWriter implements EventLog {
   }
 
   #publishStart(): void {
-    const oldest = this.#held[0]
-    const starts = oldest ? (oldest.base ?? new Array(this.partitionCount).fill(0)) : (this.#active?.base.offsets ?? this.#next)
-    this.#end.publishStart(oldest?.segment ?? this.#active?.segment ?? 0, starts)
+    const oldest = this.#held[0] ?? this.#active
+    // Where a damaged frame hides the beginning, nothing is known to be gone: a reader meets the damage itself.
+    const starts = oldest ? (oldest.firsts ?? new Array(this.partitionCount).fill(0)) : this.#next
+    this.#end.publishStart(oldest?.segment ?? 0, starts)
   }
 
   #publishEnd(): void {

@@ -72,7 +72,7 @@ export class SegmentFile {
   async first(): Promise<FrameHeader | null> {
     const bytes = Buffer.alloc(HEADER_BYTES_MAX)
     const header = decodeHeader(bytes.subarray(0, await this.#file.read(bytes, 0)), 0)
-    if (header === null || header === 'short' || header.segment !== this.segment || header.base === null) return null
+    if (header === null || header === 'short' || header.segment !== this.segment || header.previousEnd === null) return null
     this.#salt ??= header.salt
     return header
   }

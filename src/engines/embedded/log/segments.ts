@@ -4,7 +4,7 @@
  */
 import { randomInt } from 'node:crypto'
 import { EngineError } from '../../../domain/errors.ts'
-import type { FrameHeader, SegmentBase } from './frame.ts'
+import type { FrameHeader } from './frame.ts'
 import type { LogFile, LogFs } from './log-fs.ts'
 import { listSegments, nextFrame, SegmentFile, segmentPath, sparePath } from './segment-file.ts'
 
@@ -14,7 +14,7 @@ const ZEROS = Buffer.alloc(2 ** 20)
 export interface HeldSegment {
   readonly segment: number
   /** By partition, the offset with which it begins; null when its first frame is damaged. */
-  readonly base: readonly number[] | null
+  readonly firsts: readonly number[] | null
   readonly bytes: number
 }
 
@@ -23,7 +23,10 @@ export interface ActiveSegment {
   readonly segment: number
   readonly file: LogFile
   readonly salt: number
-  readonly base: SegmentBase
+  /** By partition, the offset with which it begins; null when its first frame is damaged. */
+  readonly firsts: readonly number[] | null
+  /** Where the segment before it ends. */
+  readonly previousEnd: number
   /** Nothing at or beyond it was acknowledged. */
   end: number
   bytes: number
@@ -31,7 +34,7 @@ export interface ActiveSegment {
 
 /** What opening found wrong; told, not thrown: the rest of the log is sound. */
 export interface OpenFinding {
-  readonly kind: 'torn-tail' | 'damaged'
+  readonly kind: 'torn-tail' | 'damaged' | 'missing'
   readonly file: string
   readonly byte: number
 }
@@ -83,15 +86,19 @@ export class Segments {
       if (last === null) await this.release(numbers.at(-1) as number, this.#options.segmentBytes)
     }
     const held = await Promise.all(numbers.map((segment) => this.#held(segment)))
-    for (const { segment, base } of held) {
-      if (base === null) findings.push({ kind: 'damaged', file: segmentPath(folder, segment), byte: 0 })
+    for (const { segment, firsts } of held) {
+      if (firsts === null) findings.push({ kind: 'damaged', file: segmentPath(folder, segment), byte: 0 })
+    }
+    const all = [...numbers, ...(last ? [last.active.segment] : [])]
+    for (let segment = all[0] ?? 0; segment < (all.at(-1) ?? 0); segment++) {
+      if (!all.includes(segment)) findings.push({ kind: 'missing', file: segmentPath(folder, segment), byte: 0 })
     }
     await fs.syncFolder(folder)
     return { held, active: last?.active ?? null, next: last?.next ?? new Array(partitionCount).fill(0), findings }
   }
 
   /** A file for the segment, durably there under its name. Takes a spare, or makes one. */
-  async create(segment: number, base: SegmentBase): Promise<ActiveSegment> {
+  async create(segment: number, begins: { firsts: readonly number[]; previousEnd: number }): Promise<ActiveSegment> {
     const { fs, folder } = this.#options
     if (this.#spares.length === 0) await this.prepareSpare()
     const spare = this.#spares.shift()
@@ -105,7 +112,7 @@ export class Segments {
     }
     await fs.syncFolder(folder)
     const file = await fs.open(path, 'write')
-    return { segment, file, salt: randomInt(2 ** 32), base, end: 0, bytes: await file.size() }
+    return { segment, file, salt: randomInt(2 ** 32), ...begins, end: 0, bytes: await file.size() }
   }
 
   /** Has at least one spare ready when it resolves. Written with zeros: a file with holes costs a journal entry at each commit. */
@@ -157,7 +164,7 @@ export class Segments {
     try {
       const header = await file.first()
       if (header) this.#checkTopic(header)
-      return { segment, base: header?.base?.offsets ?? null, bytes: await file.file.size() }
+      return { segment, firsts: header?.firsts ?? null, bytes: await file.file.size() }
     } finally {
       await file.close()
     }
@@ -165,10 +172,10 @@ export class Segments {
 
   /** @returns null when the file holds no sound frame of this segment */
   async #openLast(segment: number, findings: OpenFinding[]): Promise<LastSegment | null> {
-    const { fs, folder, partitionCount } = this.#options
+    const { fs, folder } = this.#options
     const file = await SegmentFile.open(fs, folder, segment, 'write')
     const size = await file.file.size()
-    const next: number[] = new Array(partitionCount).fill(0)
+    let next: number[] = []
     let first: FrameHeader | null = null
     let last = { at: 0, bytes: 0 }
     let end = 0
@@ -178,9 +185,7 @@ export class Segments {
       if (sound) {
         this.#checkTopic(header)
         first ??= header
-        for (const [partition, offset] of header.base?.offsets.entries() ?? [])
-          next[partition] = Math.max(next[partition] as number, offset)
-        for (const range of header.ranges) next[range.partition] = range.first + range.count
+        next = header.firsts.map((offset, partition) => offset + (header.counts[partition] as number))
         last = { at, bytes: header.frameBytes }
         at = end = nextFrame(at, header)
         continue
@@ -198,16 +203,17 @@ export class Segments {
       return null
     }
     await rewrite(file.file, last)
-    const base = first.base ?? { previousEnd: 0, offsets: new Array(partitionCount).fill(0) }
-    return { active: { segment, file: file.file, salt: first.salt, base, end, bytes: size }, next }
+    const { salt, previousEnd } = first
+    const firsts = previousEnd === null ? null : first.firsts
+    return { active: { segment, file: file.file, salt, firsts, previousEnd: previousEnd ?? 0, end, bytes: size }, next }
   }
 
   #checkTopic(header: FrameHeader): void {
     const { topic, partitionCount, generation } = this.#options
-    if (header.partitionCount === partitionCount && header.generation === generation) return
+    if (header.firsts.length === partitionCount && header.generation === generation) return
     throw new EngineError(
       'LOG_GENERATION',
-      `log of ${topic} has generation ${header.generation} with ${header.partitionCount} partitions, expected ${generation} with ${partitionCount}`,
+      `log of ${topic} has generation ${header.generation} with ${header.firsts.length} partitions, expected ${generation} with ${partitionCount}`,
       { retryable: false },
     )
   }
