@@ -38,7 +38,11 @@ export interface VectorSelector {
   readonly matchers: readonly Matcher[]
   readonly offsetMs: number
   readonly at: AtModifier
+  /** `anchored`, `smoothed`: also looks a lookback beyond the edges of its range, for the values there. Absent: neither. */
+  readonly extension?: RangeExtension
 }
+
+export type RangeExtension = 'anchored' | 'smoothed'
 
 /** `selector[range]` */
 export interface MatrixSelector {

@@ -19,9 +19,9 @@ export function printExpr(expr: Expr): string {
     case 'string':
       return quoteGo(expr.value)
     case 'selector':
-      return `${printSelector(expr.matchers)}${printAt(expr.at)}${printOffset(expr.offsetMs)}`
+      return `${printSelector(expr.matchers)}${printAt(expr.at)}${printExtension(expr)}${printOffset(expr.offsetMs)}`
     case 'matrix':
-      return `${printSelector(expr.selector.matchers)}[${formatDuration(expr.rangeMs)}]${printModifiers(expr.selector)}`
+      return `${printSelector(expr.selector.matchers)}[${formatDuration(expr.rangeMs)}]${printExtension(expr.selector)}${printModifiers(expr.selector)}`
     case 'subquery': {
       const step = expr.stepMs === null ? '' : formatDuration(expr.stepMs)
       return `${printExpr(expr.expr)}[${formatDuration(expr.rangeMs)}:${step}]${printModifiers(expr)}`
@@ -66,6 +66,10 @@ function printLabels(names: readonly string[]): string {
 
 function printModifiers(node: VectorSelector | Subquery): string {
   return `${printAt(node.at)}${printOffset(node.offsetMs)}`
+}
+
+function printExtension({ extension }: VectorSelector): string {
+  return extension === undefined ? '' : ` ${extension}`
 }
 
 function printAt(at: AtModifier): string {

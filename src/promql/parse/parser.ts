@@ -2,7 +2,18 @@
 // generator: which construct's words an error uses (see TokenStream.within), and how far a duration after `offset` reaches.
 // Prometheus reports the first error only, so this parser stops there.
 
-import type { Aggregate, AggregateOp, AtModifier, Binary, BinaryOp, Expr, Span, VectorMatching, VectorSelector } from '../ast.ts'
+import type {
+  Aggregate,
+  AggregateOp,
+  AtModifier,
+  Binary,
+  BinaryOp,
+  Expr,
+  RangeExtension,
+  Span,
+  VectorMatching,
+  VectorSelector,
+} from '../ast.ts'
 import { experimentalFunctions, functionSignatures } from '../functions.ts'
 import { typeOf } from './check.ts'
 import { DurationParser, literalSeconds } from './duration-expression.ts'
@@ -120,7 +131,7 @@ export class Parser {
     tokens.expect('(')
     if (!tokens.accept('+')) tokens.accept('-')
     if (!tokens.isType('number', 'duration')) tokens.unexpected()
-    tokens.take()
+    literalSeconds(tokens, tokens.take())
     tokens.expect(')')
   }
 
@@ -273,9 +284,9 @@ export class Parser {
       if (tokens.is('[')) expr = this.#range(expr)
       else if (tokens.is('offset')) expr = this.#offset(expr)
       else if (tokens.is('@')) expr = this.#at(expr)
-      else if (tokens.is('anchored') || tokens.is('smoothed')) {
-        tokens.fail(tokens.peek(), `the ${tokens.peek().word} modifier is not supported`)
-      } else return expr
+      else if (tokens.is('anchored')) expr = this.#extended(expr, 'anchored')
+      else if (tokens.is('smoothed')) expr = this.#extended(expr, 'smoothed')
+      else return expr
     }
   }
 
@@ -327,6 +338,18 @@ export class Parser {
     }
     if (target.at !== null) tokens.fail(expr.span, '@ <timestamp> may not be set multiple times')
     return this.#made(modified(expr, { at }, tokens.lastEnd), expr)
+  }
+
+  #extended(expr: Expr, extension: RangeExtension): Expr {
+    const tokens: TokenStream = this.#tokens
+    tokens.take()
+    if (expr.kind === 'subquery') tokens.fail(expr.span, `${extension} modifier is not supported for subqueries`)
+    const target = modifiable(expr)
+    if (target === null || target.kind === 'subquery') tokens.fail(expr.span, `${extension} modifier not implemented`)
+    if ((target.extension ?? extension) !== extension) {
+      tokens.fail(expr.span, 'anchored and smoothed modifiers cannot be used together')
+    }
+    return this.#made(modified(expr, { extension }, expr.span.end), expr)
   }
 
   #atTime(span: Span): AtModifier {

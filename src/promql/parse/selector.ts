@@ -69,7 +69,7 @@ export function modifiable(expr: Expr): VectorSelector | Extract<Expr, { kind: '
 }
 
 /** The expression with what it modifies changed, and its end moved. */
-export function modified(expr: Expr, change: Partial<Pick<VectorSelector, 'offsetMs' | 'at'>>, end: number): Expr {
+export function modified(expr: Expr, change: Partial<Pick<VectorSelector, 'offsetMs' | 'at' | 'extension'>>, end: number): Expr {
   const span = { start: expr.span.start, end }
   if (expr.kind === 'matrix') return { ...expr, span, selector: { ...expr.selector, ...change } }
   return expr.kind === 'selector' || expr.kind === 'subquery' ? { ...expr, span, ...change } : expr

@@ -95,6 +95,10 @@ check('modifiers', [
     '(a) offset 5m',
     '1:1: parse error: offset modifier must be preceded by an instant vector selector or range vector selector or a subquery',
   ],
+  ['a anchored smoothed', '1:1: parse error: anchored and smoothed modifiers cannot be used together'],
+  ['a[5m] smoothed anchored', '1:1: parse error: anchored and smoothed modifiers cannot be used together'],
+  ['a[5m:] anchored', '1:1: parse error: anchored modifier is not supported for subqueries'],
+  ['(a) smoothed', '1:1: parse error: smoothed modifier not implemented'],
   ['1 @ 5', '1:1: parse error: @ modifier must be preceded by an instant vector selector or range vector selector or a subquery'],
 ])
 
@@ -144,7 +148,6 @@ check('what Prometheus accepts behind feature flags only, or with native histogr
   ['a + fill(0) b', '1:1: parse error: binop fill modifiers are experimental and not enabled'],
   ['a + on(x) fill_left(-1) fill_right(5m) b', '1:1: parse error: binop fill modifiers are experimental and not enabled'],
   ['a </ 5', '1:3: parse error: operator "</" is for native histograms, which are not supported'],
-  ['rate(a[5m] anchored)', '1:12: parse error: the anchored modifier is not supported'],
 ])
 
 describe('hostile texts', () => {
