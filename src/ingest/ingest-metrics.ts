@@ -21,6 +21,7 @@ const lookups = counter('tidemark_ingest_alias_lookups_total', 'How series of re
   'result',
 ])
 
+export const kernelInfo = gauge('tidemark_ingest_kernel_info', 'Which twin of the remote-write kernel runs; always 1.', ['kernel'])
 export const inFlightBytes = gauge('tidemark_ingest_append_bytes_in_flight', 'Bytes handed to the log and not yet acknowledged.')
 
 /** Counts of one walk over a request: series guessed right, found by hash, and left to the general decoder. */

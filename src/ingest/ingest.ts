@@ -52,8 +52,8 @@ export interface IngestParts {
 
 const KNOWN_SERIES_MAX = 4_000_000
 const KNOWN_BYTES_MAX = 1.5 * 2 ** 30
-/** A record holds at most about this much, so that any log takes it. */
-const COLUMN_CAPACITY = 65_536
+/** A record holds at most this many samples and label bytes: less than the 1 MB that any log takes. */
+const COLUMN_CAPACITY = 32_768
 const DUE_CAPACITY = 32_768
 const DUE_BYTES_MAX = 512 * 1024
 /** A single series' labels may need this much room, whatever the bound on bodies. */

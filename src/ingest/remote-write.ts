@@ -16,7 +16,7 @@ import { fastestKernel, type RemoteWriteKernel, typescriptKernel } from '../kern
 import { SnappyError, snappyHead } from '../kernels/snappy.ts'
 import { DOUBLE, WORD } from '../kernels/write-memory.ts'
 import { BadRequestError } from './errors.ts'
-import type { WalkStats } from './ingest-metrics.ts'
+import { kernelInfo, type WalkStats } from './ingest-metrics.ts'
 import { readLabel } from './label-fields.ts'
 import { checkLabels, type LabelLimits, type Rejection } from './label-rules.ts'
 import { ProtoReader, WIRE_64, WIRE_BYTES, WIRE_VARINT } from './proto-reader.ts'
@@ -54,6 +54,7 @@ export class RemoteWriteDecoder {
     this.#limits = limits
     this.#mode = mode
     this.#kernel = mode === 'wasm' ? fastestKernel(session.memory) : typescriptKernel(session.memory)
+    kernelInfo.set({ kernel: this.#kernel.name }, 1)
   }
 
   /** Of the last request. */

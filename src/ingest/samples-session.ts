@@ -59,6 +59,7 @@ export class SamplesSession {
   #recordBytes = 0
   #declared: number[] = []
   #metadata: MetricMetadata[] = []
+  #metadataBytes = 0
   #metadataWritten: MetricMetadata[] = []
   #registered = 0
   /** When all series were last forgotten, or the first request came. */
@@ -89,6 +90,7 @@ export class SamplesSession {
     this.#recordBytes = 0
     this.#declared = []
     this.#metadata = []
+    this.#metadataBytes = 0
     this.#metadataWritten = []
   }
 
@@ -160,6 +162,9 @@ export class SamplesSession {
   }
 
   declareMetadata(metadata: MetricMetadata): void {
+    const { metric, help, unit } = metadata
+    this.#metadataBytes += 3 * (metric.length + help.length + unit.length)
+    if (this.#metadataBytes > this.#options.memory.dueBytesMax) this.flush()
     this.#metadata.push(metadata)
   }
 
@@ -188,6 +193,7 @@ export class SamplesSession {
     }
     for (const one of metadata) this.#metadataWritten.push(one)
     this.#metadata = []
+    this.#metadataBytes = 0
     memory.clearSamples()
   }
 

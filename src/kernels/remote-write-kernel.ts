@@ -5,6 +5,7 @@ import type { WriteMemory } from './write-memory.ts'
 
 /** The hot loops of remote write on one memory. Both twins do the same on the same bytes. */
 export interface RemoteWriteKernel {
+  readonly name: 'typescript' | 'wasm'
   /** Decodes the elements of a snappy block, as `decodeSnappyElements` does. @throws SnappyError */
   snappy(inAt: number, inEnd: number, outStart: number, outEnd: number): void
   /** See remote-write.ts. */
@@ -13,6 +14,7 @@ export interface RemoteWriteKernel {
 
 export function typescriptKernel(memory: WriteMemory): RemoteWriteKernel {
   return {
+    name: 'typescript',
     snappy: (inAt, inEnd, outStart, outEnd) =>
       decodeSnappyElements(memory.bytes, memory.view, inAt, inEnd, outStart, outEnd, memory.inputAt),
     walk: () => walk(memory),
@@ -39,6 +41,7 @@ export function wasmKernel(memory: WriteMemory): RemoteWriteKernel {
     walk(): WalkStatus
   }
   return {
+    name: 'wasm',
     snappy(inAt, inEnd, outStart, outEnd) {
       if (exports.snappy(inAt, inEnd, outStart, outEnd) === 1) return
       // The twin finds what is wrong, and where.

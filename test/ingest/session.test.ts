@@ -144,7 +144,7 @@ describe('a large request', () => {
     const samples = Array.from({ length: 70_000 }, (_, i) => ({ time: clock.now - i, value: i }))
     const result = await ingest.writeRemote(writeRequest([{ labels: [['__name__', 'up']], samples }]), 'test')
     expect(result.acceptedSamples).toBe(70_000)
-    expect(log.records.length).toBe(2)
+    expect(log.records.length).toBe(3)
     expect(log.violations).toEqual([])
     expect(new Set(replay(log.records).samples.map(({ time }) => time)).size).toBe(70_000)
   })
@@ -164,6 +164,20 @@ describe('a large request', () => {
     expect(log.violations).toEqual([])
     expect(Math.max(...log.records.map(({ payload }) => payload.length))).toBeLessThan(600 * 1024)
     expect(replay(log.records).samples).toHaveLength(1800)
+  })
+
+  it('of much metadata is written in records that any log takes', async () => {
+    const { log, ingest } = setUp()
+    const none = { labels: [], times: new Float64Array(), values: new Float64Array() }
+    const metadata = Array.from({ length: 1000 }, (_, i) => ({
+      metric: `m${i}`,
+      type: 'gauge' as const,
+      help: `${i} `.padEnd(4000, 'x'),
+      unit: '',
+    }))
+    await ingest.appendSamples({ ...none, metadata }, 'test')
+    expect(replay(log.records).metadata).toHaveLength(1000)
+    expect(Math.max(...log.records.map(({ payload }) => payload.length))).toBeLessThan(600 * 1024)
   })
 
   it('of a batch larger than the columns is written whole', async () => {
