@@ -13,6 +13,8 @@ const POINT_BYTES_MAX = 2 * NUMBER_BYTES_MAX + 8
 const QUOTE = 34
 const CLOSE = 93
 const COMMA = 44
+const COLON = 58
+const BACKSLASH = 92
 
 /** The whole body of a range query's answer, UTF-8. */
 export function rangeJson(answer: Answer<RangeResult>, format: PrometheusFormat): Uint8Array<ArrayBuffer> {
@@ -137,12 +139,34 @@ function writeMetric(out: ByteWriter, labels: Labels, index: number): void {
   out.ascii(index === 0 ? '{"metric":{' : ',{"metric":{')
   const { pairs } = labels
   for (let i = 0; i < pairs.length; i += 2) {
-    if (i > 0) out.ascii(',')
-    out.utf8(JSON.stringify(pairs[i]))
-    out.ascii(':')
-    out.utf8(JSON.stringify(pairs[i + 1]))
+    if (i > 0) out.bytes[out.length++] = COMMA
+    writeString(out, pairs[i] as string)
+    out.bytes[out.length++] = COLON
+    writeString(out, pairs[i + 1] as string)
+    out.reserve(2)
   }
   out.ascii('}')
+}
+
+/** A JSON string, with room for one more byte behind it. Most names and values are plain ASCII and are copied as they are. */
+function writeString(out: ByteWriter, text: string): void {
+  out.reserve(text.length + 4)
+  const { bytes } = out
+  const start = out.length
+  let at = start
+  bytes[at++] = QUOTE
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if (code < 0x20 || code > 0x7e || code === QUOTE || code === BACKSLASH) {
+      out.length = start
+      out.utf8(JSON.stringify(text))
+      out.reserve(2)
+      return
+    }
+    bytes[at++] = code
+  }
+  bytes[at++] = QUOTE
+  out.length = at
 }
 
 function finish(out: ByteWriter, answer: Answer<unknown>, format: PrometheusFormat, isCut: boolean): Uint8Array<ArrayBuffer> {
