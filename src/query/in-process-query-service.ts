@@ -2,7 +2,7 @@ import type { Labels } from '../domain/labels.ts'
 import type { Matcher } from '../domain/matcher.ts'
 import type { Clock } from '../domain/ports/clock.ts'
 import type { InstantResult, RangeResult } from '../promql/result.ts'
-import { checkExpression, parseSelector } from './parse-query.ts'
+import { checkExpression, formatExpression, parseSelector } from './parse-query.ts'
 import { instantJson, rangeJson } from './prometheus-json.ts'
 import type { QueryEngine } from './query-engine.ts'
 import { countSamplesRead, measured, type QueryKind } from './query-metrics.ts'
@@ -48,6 +48,10 @@ export class InProcessQueryService implements QueryService {
 
   parseSelector(text: string): readonly Matcher[] {
     return parseSelector(text)
+  }
+
+  format(expr: string): string {
+    return formatExpression(expr)
   }
 
   check(expr: string): void {

@@ -1,11 +1,21 @@
 import type { Matcher } from '../domain/matcher.ts'
 import { parseExpr, parseMetricSelector } from '../promql/parse/parse.ts'
+import { printExpr } from '../promql/print.ts'
 import { asQueryError } from './query-errors.ts'
 
 /** A selector alone (`match[]`). @throws QueryError `bad_data` */
 export function parseSelector(text: string): readonly Matcher[] {
   try {
     return parseMetricSelector(text)
+  } catch (error) {
+    throw asQueryError(error)
+  }
+}
+
+/** The canonical text of an expression. @throws QueryError `bad_data` */
+export function formatExpression(text: string): string {
+  try {
+    return printExpr(parseExpr(text))
   } catch (error) {
     throw asQueryError(error)
   }

@@ -6,7 +6,7 @@ import type { Clock } from '../domain/ports/clock.ts'
 import type { Freshness } from '../domain/ports/freshness.ts'
 import type { InstantResult, RangeResult } from '../promql/result.ts'
 import type { Logger } from '../telemetry/log.ts'
-import { checkExpression, parseSelector } from './parse-query.ts'
+import { checkExpression, formatExpression, parseSelector } from './parse-query.ts'
 import { PoolWorker, type Reply, type WorkerStart } from './pool-worker.ts'
 import { waitForPosition } from './query-engine.ts'
 import { type PackedInstantAnswer, type PackedRangeAnswer, type QueryCall, unpackInstant, unpackRange } from './query-messages.ts'
@@ -105,6 +105,10 @@ export class QueryPool implements QueryService {
 
   parseSelector(text: string): readonly Matcher[] {
     return parseSelector(text)
+  }
+
+  format(expr: string): string {
+    return formatExpression(expr)
   }
 
   check(expr: string): void {

@@ -78,6 +78,8 @@ export interface QueryService {
   parseSelector(text: string): readonly Matcher[]
   /** Whether an expression is well formed. @throws QueryError `bad_data` */
   check(expr: string): void
+  /** An expression as Prometheus prints it. @throws QueryError `bad_data` */
+  format(expr: string): string
 }
 
 export type QueryErrorCode =

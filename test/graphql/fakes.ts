@@ -66,6 +66,10 @@ export class FakeQueries implements QueryService {
     return []
   }
 
+  format(expr: string): string {
+    return expr
+  }
+
   check() {}
 
   async #answer<Result>(result: Result, signal: AbortSignal): Promise<Answer<Result>> {
