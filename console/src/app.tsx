@@ -43,7 +43,7 @@ export function App() {
           <TokenDialog key={trouble.kind} refused={trouble.kind === 'token-refused'} onToken={retry} />
         )}
         {nothingYet && <NothingYet />}
-        <Explore range={range} live={live} query={query} onQuery={setQuery} />
+        <Explore range={range} live={live} skewMs={state.skewMs} query={query} onQuery={setQuery} />
         <div className="cards">
           {cards.map((card) => (
             <Card key={card.id} card={card} state={state.cards.get(card.id)} />

@@ -1,4 +1,4 @@
-import { type FormEvent, useEffect, useState } from 'react'
+import { type FormEvent, useEffect, useRef, useState } from 'react'
 import { Legend } from './card.tsx'
 import { Chart } from './chart.tsx'
 import type { ChartData } from './dashboard.ts'
@@ -54,14 +54,16 @@ const examples = ['up', 'node_load1', 'rate(node_cpu_seconds_total[1m])', 'topk(
 export interface ExploreProps {
   readonly range: Range
   readonly live: boolean
+  /** The server's clock less this page's, in milliseconds. */
+  readonly skewMs: number
   readonly query: string
   readonly onQuery: (query: string) => void
 }
 
 /** A PromQL expression, its chart over the page's time range, and its values now. */
-export function Explore({ range, live, query, onQuery }: ExploreProps) {
+export function Explore({ range, live, skewMs, query, onQuery }: ExploreProps) {
   const [text, setText] = useState(query)
-  const { shown, trouble, busy } = useAnswer(query, range, live)
+  const { shown, trouble, busy } = useAnswer(query, range, live, skewMs)
   const submit = (event: FormEvent) => {
     event.preventDefault()
     onQuery(text.trim())
@@ -173,7 +175,9 @@ function Values({ result, total }: { result: InstantResult; total: number }) {
 }
 
 /** Asks when the expression or the range changes, and again and again while the page is live. */
-function useAnswer(query: string, range: Range, live: boolean) {
+function useAnswer(query: string, range: Range, live: boolean, skewMs: number) {
+  const skew = useRef(skewMs)
+  skew.current = skewMs
   const [shown, setShown] = useState<Shown | null>(null)
   const [trouble, setTrouble] = useState<string | null>(null)
   const [busy, setBusy] = useState(false)
@@ -187,7 +191,7 @@ function useAnswer(query: string, range: Range, live: boolean) {
     const run = async () => {
       setBusy(true)
       try {
-        const { data, errors } = await ask<Answer>(document, { query, ...gridOf(range, Date.now()) }, controller.signal)
+        const { data, errors } = await ask<Answer>(document, { query, ...gridOf(range, Date.now() + skew.current) }, controller.signal)
         setShown({ answer: data ?? { range: null, instant: null }, errors })
         setTrouble(null)
       } catch (error) {

@@ -6,9 +6,9 @@ import 'graphiql/style.css'
 import './graphiql.css'
 import { token } from './graphql.ts'
 
-const start = `# Tidemark speaks PromQL inside GraphQL. Run this with the button, or with Ctrl-Enter.
+const start = `# PromQL inside GraphQL: run this with Ctrl-Enter.
 # The schema stands behind the book at the left.
-{
+query Tour {
   server {
     version
     freshness { ageMs }
@@ -18,7 +18,9 @@ const start = `# Tidemark speaks PromQL inside GraphQL. Run this with the button
   }
   instantQuery(query: "node_load1") {
     result {
-      ... on VectorResult { series { text value } }
+      ... on VectorResult {
+        series { text value }
+      }
     }
     stats { samplesRead loadMs evaluateMs }
   }

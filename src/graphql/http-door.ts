@@ -123,6 +123,9 @@ function guardAndCount({ clock }: GraphqlDeps): ApolloServerPlugin<OperationCont
       return {
         async didResolveOperation({ schema, document, operation, request, contextValue }) {
           if (!operation) return
+          if (operation.operation === 'subscription') {
+            throw refusal('BAD_USER_INPUT', 'subscriptions need a WebSocket with the subprotocol graphql-transport-ws', { whole: true })
+          }
           const refused = operationRefusal(schema, document, operation, request.variables ?? {}, contextValue)
           if (refused) throw refused
         },

@@ -2,7 +2,8 @@ import { readFileSync, statSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { extname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import type { CallerContext } from '../../src/graphql/context.ts'
+import type { GraphqlFrontDoor } from '../../src/graphql/front-door.ts'
 import { graphiqlHeaders } from '../../src/graphql/graphiql.ts'
 
 const types: Record<string, string> = {
@@ -16,6 +17,8 @@ const types: Record<string, string> = {
 /** The policy that the server gives its page: nothing inline, nothing from elsewhere. */
 const policy =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+const caller: CallerContext = { scopes: new Set(['read', 'write']), sender: 'page' }
 
 interface Asked {
   readonly query: string
@@ -33,6 +36,8 @@ export class PageServer {
   token: string | null = null
   lagRecords = 0
   metrics = ['node_cpu_seconds_total', 'node_load1', 'node_memory_MemFree_bytes', 'tidemark_log_end_offset', 'up']
+  /** The real thing, instead of a test's answers. */
+  door: GraphqlFrontDoor | null = null
   readonly #server: Server
   readonly #folder: string
 
@@ -40,8 +45,10 @@ export class PageServer {
     this.#server = server
     this.#folder = folder
     this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    server.on('upgrade', (req, socket, head) => (this.door ? this.door.handleUpgrade(req, socket, head, caller) : socket.destroy()))
     server.on('request', async (req, res) => {
       const path = new URL(req.url ?? '/', this.url).pathname
+      if (path === '/graphql' && this.door) return this.door.handleHttp(req, res, caller)
       if (path === '/graphql' && req.method === 'POST') {
         let body = ''
         for await (const chunk of req) body += chunk
@@ -62,7 +69,7 @@ export class PageServer {
   }
 
   /** @param port to come back where a server was before */
-  static async start(port = 0, folder = fileURLToPath(new URL('../../dist/console', import.meta.url))): Promise<PageServer> {
+  static async start(folder: string, port = 0): Promise<PageServer> {
     const server = createServer()
     await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
     return new PageServer(server, folder)

@@ -141,6 +141,12 @@ describe('the request', () => {
     expect([bad.status, bad.headers.get('content-type')]).toEqual([400, 'application/graphql-response+json; charset=utf-8'])
   })
 
+  it('can not carry a subscription', async () => {
+    const answer = await server.query('subscription { serverStatus { now } }')
+    expect([answer.status, ...codes(answer)]).toEqual([400, 'BAD_USER_INPUT'])
+    expect(answer.errors[0]?.message).toContain('WebSocket')
+  })
+
   it('needs the scope of what it does', async () => {
     const query = '{ server { version } }'
     const mutation = 'mutation { pushSamples(input: { series: [] }) { accepted } }'
