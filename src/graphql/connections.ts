@@ -64,10 +64,7 @@ export function page<Item, Key, Node>(
   keyOf: (item: Item) => Key,
   nodeOf: (item: Item) => Node,
 ): Connection<Node> {
-  const first = args.first ?? graphqlLimits.pageSizeDefault
-  if (first < 1 || first > graphqlLimits.pageSizeMax) {
-    throw refusal('BAD_USER_INPUT', `\`first\` is ${first}, expected 1 to ${graphqlLimits.pageSizeMax}`)
-  }
+  const first = pageSize(args)
   const start = args.after == null ? 0 : indexAfter(sorted, decodeCursor(args.after, ordering), ordering, keyOf)
   const items = sorted.slice(start, start + first)
   const nodes = items.map(nodeOf)
@@ -82,6 +79,13 @@ export function page<Item, Key, Node>(
       endCursor: edges.at(-1)?.cursor ?? null,
     },
   }
+}
+
+/** @throws BAD_USER_INPUT out of its bounds */
+export function pageSize(args: PageArguments): number {
+  const first = args.first ?? graphqlLimits.pageSizeDefault
+  if (first >= 1 && first <= graphqlLimits.pageSizeMax) return first
+  throw refusal('BAD_USER_INPUT', `\`first\` is ${first}, expected 1 to ${graphqlLimits.pageSizeMax}`)
 }
 
 /** The first letter tells a cursor's version. */

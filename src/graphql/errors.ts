@@ -20,7 +20,8 @@ const byQueryError: Record<QueryErrorCode, ErrorCode> = {
   bad_data: 'BAD_USER_INPUT',
   execution: 'QUERY_FAILED',
   timeout: 'QUERY_TIMEOUT',
-  canceled: 'QUERY_TIMEOUT',
+  // Whoever left hears nothing; who still listens was cut off by the server as it goes.
+  canceled: 'UNAVAILABLE',
   limit: 'QUERY_LIMIT',
   'position-timeout': 'POSITION_TIMEOUT',
   'position-unknown': 'POSITION_UNKNOWN',

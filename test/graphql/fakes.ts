@@ -29,6 +29,8 @@ export class FakeQueries implements QueryService {
   hang = false
   readonly instants: InstantQuery[] = []
   readonly ranges: RangeQuery[] = []
+  /** How many series were asked for, call by call. */
+  readonly listLimits: number[] = []
   readonly aborted: unknown[] = []
 
   async instant(query: InstantQuery, signal: AbortSignal) {
@@ -50,15 +52,16 @@ export class FakeQueries implements QueryService {
   }
 
   async series(query: SeriesQuery) {
+    this.listLimits.push(query.limit)
     return [...this.series_].sort(compareLabels).slice(0, query.limit)
   }
 
-  async labelNames() {
-    return [...new Set(this.series_.flatMap((labels) => [...labels].map(([name]) => name)))].sort()
+  async labelNames(query: SeriesQuery) {
+    return [...new Set(this.series_.flatMap((labels) => [...labels].map(([name]) => name)))].sort().slice(0, query.limit)
   }
 
-  async labelValues(name: string) {
-    return [...new Set(this.series_.map((labels) => labels.get(name)).filter((value) => value !== ''))].sort()
+  async labelValues(name: string, query: SeriesQuery) {
+    return [...new Set(this.series_.map((labels) => labels.get(name)).filter((value) => value !== ''))].sort().slice(0, query.limit)
   }
 
   parseSelector(text: string) {

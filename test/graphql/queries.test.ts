@@ -185,6 +185,27 @@ describe('connections', () => {
     expect(ids.size).toBe(8)
   })
 
+  it('reads no more of a long list than a page needs', async () => {
+    const all = Array.from({ length: 9_000 }, (_, i) => node('up', String(100_000 + i)))
+    deps.queries.series_ = all
+    deps.queries.listLimits.length = 0
+    const document =
+      'query ($after: String) { series(first: 1000, after: $after) { nodes { label(name: "cpu") } pageInfo { hasNextPage endCursor } } }'
+    const seen: string[] = []
+    for (let after: string | null = null, more = true; more; ) {
+      const series = (await server.query(document, { after })).data.series as {
+        nodes: { label: string }[]
+        pageInfo: { hasNextPage: boolean; endCursor: string }
+      }
+      seen.push(...series.nodes.map(({ label }) => label))
+      after = series.pageInfo.endCursor
+      more = series.pageInfo.hasNextPage
+    }
+    expect(seen).toEqual(all.map((labels) => labels.get('cpu')))
+    expect(deps.queries.listLimits.slice(0, 4)).toEqual([1_001, 4_096, 4_096, 4_096])
+    expect(Math.max(...deps.queries.listLimits)).toBe(8 * 4_096)
+  })
+
   it('searches names of metrics, labels and values', async () => {
     deps.queries.series_ = [node('node_cpu', '0'), node('node_memory', '1'), node('up', '2')]
     const { data } = await server.query(`{
