@@ -16,7 +16,7 @@ import { refusal } from './errors.ts'
 import { graphiqlHeaders } from './graphiql.ts'
 import { graphqlLimits } from './limits.ts'
 import { countOperation } from './operation-metrics.ts'
-import { operationRefusal, startOperation } from './operations.ts'
+import { operationRefusal, type RunningOperation, startOperation } from './operations.ts'
 import { readJsonBody } from './request-body.ts'
 
 /** GraphQL over HTTP: POST of JSON, GET with a header that no form can send, and GraphiQL for browsers. */
@@ -25,7 +25,9 @@ export class HttpDoor {
   readonly #documents: Documents
   readonly #errors: ErrorFormatter
   readonly #apollo: ApolloServer<OperationContext>
-  readonly #running = new Set<(reason: Error) => void>()
+  /** Requests that are being answered: how each is ended early, and its end. */
+  readonly #running = new Map<(reason: Error) => void, Promise<void>>()
+  #closing = false
 
   constructor(deps: GraphqlDeps, schema: GraphQLSchema, documents: Documents, errors: ErrorFormatter) {
     this.#deps = deps
@@ -64,10 +66,11 @@ export class HttpDoor {
     if (req.method === 'GET' && this.#deps.graphiqlHtml && (req.headers.accept ?? '').includes('text/html')) {
       return send(res, 200, graphiqlHeaders, this.#deps.graphiqlHtml)
     }
+    if (this.#closing) return this.#refuse(req, res, 503, [refusal('UNAVAILABLE', 'the server is shutting down')])
     const search = new URL(req.url ?? '/', 'http://localhost').search
     if (search.length > graphqlLimits.urlLengthMax)
       return this.#refuse(req, res, 414, [refusal('BAD_USER_INPUT', 'the URL is too long: use POST')])
-    const read = req.method === 'POST' ? await readJsonBody(req) : { body: undefined }
+    const read = req.method === 'POST' ? await readJsonBody(req, this.#deps.clock) : { body: undefined }
     if ('error' in read) return this.#refuse(req, res, read.status, [read.error])
     const text = req.method === 'POST' ? textOf(read.body) : new URLSearchParams(search).get('query')
     if (typeof text === 'string') {
@@ -77,31 +80,39 @@ export class HttpDoor {
         return this.#refuse(req, res, 400, checked.errors)
       }
     }
-    await this.#execute(req, res, caller, search, read.body)
-  }
-
-  async #execute(req: IncomingMessage, res: ServerResponse, caller: CallerContext, search: string, body: unknown): Promise<void> {
     const operation = startOperation(this.#deps, caller)
-    const abort = operation.abort
-    this.#running.add(abort)
-    res.once('close', () => {
-      if (!res.writableFinished) abort(new QueryError('canceled', 'the caller has left'))
-    })
-    try {
-      const answer = await this.#apollo.executeHTTPGraphQLRequest({
-        httpGraphQLRequest: { method: req.method ?? 'GET', headers: headerMap(req), search, body },
-        context: async () => operation.context,
-      })
-      const text = answer.body.kind === 'complete' ? answer.body.string : ''
-      send(res, answer.status ?? 200, Object.fromEntries(answer.headers), Buffer.from(text, 'utf8'))
-    } finally {
-      this.#running.delete(abort)
+    const answered = this.#execute(req, res, operation, search, read.body).finally(() => {
+      this.#running.delete(operation.abort)
       operation.end()
-    }
+    })
+    this.#running.set(operation.abort, answered)
+    await answered
   }
 
+  async #execute(req: IncomingMessage, res: ServerResponse, operation: RunningOperation, search: string, body: unknown): Promise<void> {
+    res.once('close', () => {
+      if (!res.writableFinished) operation.abort(new QueryError('canceled', 'the caller has left'))
+    })
+    const answer = await this.#apollo.executeHTTPGraphQLRequest({
+      httpGraphQLRequest: { method: req.method ?? 'GET', headers: headerMap(req), search, body },
+      context: async () => operation.context,
+    })
+    const text = answer.body.kind === 'complete' ? answer.body.string : ''
+    send(res, answer.status ?? 200, Object.fromEntries(answer.headers), Buffer.from(text, 'utf8'))
+  }
+
+  /** What is being answered gets a while to end by itself. */
   async close(): Promise<void> {
-    for (const abort of this.#running) abort(new QueryError('unavailable', 'the server is shutting down'))
+    this.#closing = true
+    const drained = new AbortController()
+    await Promise.race([
+      Promise.allSettled(this.#running.values()),
+      this.#deps.clock.sleep(graphqlLimits.drainMsMax, drained.signal).catch(() => {}),
+    ])
+    drained.abort(new Error('nothing runs any more'))
+    const last = [...this.#running]
+    for (const [abort] of last) abort(new QueryError('unavailable', 'the server is shutting down'))
+    await Promise.allSettled(last.map(([, answered]) => answered))
     await this.#apollo.stop()
   }
 

@@ -9,7 +9,7 @@ export const graphqlLimits = {
   /** The request. */
   bodyBytesMax: 8 * 2 ** 20,
   urlLengthMax: 16 * 2 ** 10,
-  bodyIdleMsMax: limits.bodyIdleMsMax,
+  bodyMsMax: MINUTE_MS,
 
   /** The document. The introspection query of GraphiQL has about 350 tokens; what stands below `__schema` is not counted as depth. */
   documentLengthMax: 64 * 2 ** 10,
@@ -37,6 +37,9 @@ export const graphqlLimits = {
 
   /** One operation, from its start to its answer; a subscription has no end. */
   operationMsMax: limits.queryTimeoutMs + limits.minPositionWaitMsMax,
+
+  /** How long operations may still run when the server stops. */
+  drainMsMax: 4 * SECOND_MS,
 
   /** WebSockets. */
   socketsMax: 1_000,

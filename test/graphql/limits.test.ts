@@ -1,4 +1,4 @@
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import { getIntrospectionQuery } from 'graphql'
 import { EngineError } from '../../src/domain/errors.ts'
@@ -191,6 +191,28 @@ describe('the request', () => {
     expect(codes(await answer)).toEqual(['QUERY_TIMEOUT'])
   })
 
+  it('is refused when its body does not say its size and is too large, or does not come to its end', async () => {
+    const { hostname, port } = new URL(server.url)
+    const send = (write: (socket: Socket) => void) =>
+      new Promise<string>((resolve) => {
+        let text = ''
+        const socket = connect(Number(port), hostname, () => write(socket))
+        socket
+          .on('data', (data) => (text += data))
+          .on('error', () => {})
+          .on('close', () => resolve(text))
+      })
+    const head = 'POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n'
+    const megabyte = `100000\r\n${' '.repeat(2 ** 20)}\r\n`
+    const large = await send((socket) => socket.write(`${head}Transfer-Encoding: chunked\r\n\r\n${megabyte.repeat(9)}`))
+    expect(large).toMatch(/^HTTP\/1.1 413 /)
+    const slow = send((socket) => socket.write(`${head}Content-Length: 100\r\n\r\n{`))
+    const sleeping = deps.clock.sleeping
+    await deps.clock.untilSleeping(sleeping + 1)
+    await deps.clock.advance(60_000)
+    expect(await slow).toMatch(/^HTTP\/1.1 408 /)
+  })
+
   it('that ends before its body does harms nobody', async () => {
     const { hostname, port } = new URL(server.url)
     await new Promise<void>((resolve) => {
@@ -202,6 +224,21 @@ describe('the request', () => {
       })
     })
     expect((await server.query('{ server { version } }')).errors).toEqual([])
+  })
+
+  it('that is being answered when the server stops gets a while to end', async () => {
+    const own = fakeDeps()
+    const stopping = await TestServer.start(own)
+    own.queries.hang = true
+    const answer = stopping.query('{ instantQuery(query: "up") { seriesTotal } }')
+    while (own.queries.instants.length === 0) await new Promise((resolve) => setImmediate(resolve))
+    const closed = stopping.door.close()
+    expect(codes(await stopping.query('{ server { version } }'))).toEqual(['UNAVAILABLE'])
+    expect(own.queries.aborted).toEqual([])
+    await own.clock.advance(4_000)
+    expect(codes(await answer)).toEqual(['UNAVAILABLE'])
+    await closed
+    await stopping.close()
   })
 
   it('is counted by type and result', async () => {
