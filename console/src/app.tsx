@@ -11,7 +11,7 @@ import { TokenDialog } from './token-dialog.tsx'
 function fromAddress(): { range: Range; query: string } {
   const params = new URLSearchParams(location.search)
   return {
-    range: ranges.find(({ id }) => id === params.get('range')) ?? (ranges[1] as Range),
+    range: ranges.find(({ id }) => id === params.get('range')) ?? (ranges[0] as Range),
     query: params.get('q') ?? '',
   }
 }

@@ -20,6 +20,8 @@ export interface CardDefinition {
   readonly headline: 'sum' | (string & {})
   /** The least that the axis reaches up to. */
   readonly axisMaxMin?: number
+  /** The order of the lines that have these names, before all others; else it is that of the answers. */
+  readonly order?: readonly string[]
   readonly queries: readonly CardQuery[]
 }
 
@@ -33,6 +35,7 @@ export const cards: readonly CardDefinition[] = [
     unit: 'percent',
     stacked: true,
     axisMaxMin: 100,
+    order: ['user', 'system', 'iowait', 'softirq', 'irq', 'nice', 'steal'],
     queries: [
       {
         expr: '100 * sum by (mode) (rate(node_cpu_seconds_total{mode!="idle"}[$window])) / scalar(sum(rate(node_cpu_seconds_total[$window])))',
@@ -60,6 +63,7 @@ export const cards: readonly CardDefinition[] = [
     about: 'Bytes received and sent, without the loopback device.',
     unit: 'bytes/s',
     stacked: false,
+    axisMaxMin: 1024,
     queries: [
       { expr: 'sum(rate(node_network_receive_bytes_total{device!="lo"}[$window]))', legend: 'received' },
       { expr: 'sum(rate(node_network_transmit_bytes_total{device!="lo"}[$window]))', legend: 'sent' },
@@ -72,6 +76,7 @@ export const cards: readonly CardDefinition[] = [
     about: 'Bytes read from and written to the disks.',
     unit: 'bytes/s',
     stacked: false,
+    axisMaxMin: 1024,
     queries: [
       { expr: 'sum(rate(node_disk_read_bytes_total[$window]))', legend: 'read' },
       { expr: 'sum(rate(node_disk_written_bytes_total[$window]))', legend: 'written' },
@@ -84,6 +89,7 @@ export const cards: readonly CardDefinition[] = [
     about: 'HTTP requests that Tidemark answers, by their handler.',
     unit: '/s',
     stacked: false,
+    axisMaxMin: 1,
     queries: [{ expr: 'sum by (handler) (rate(tidemark_http_requests_total[$window]))', legend: '{handler}' }],
   },
   {
@@ -111,6 +117,7 @@ export const cards: readonly CardDefinition[] = [
     about: 'Samples that come in.',
     unit: '/s',
     stacked: false,
+    axisMaxMin: 1,
     queries: [{ expr: 'sum by (result) (rate(tidemark_ingest_samples_total[$window]))', legend: '{result}' }],
   },
   {

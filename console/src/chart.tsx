@@ -83,7 +83,7 @@ function options({ element, names, unit, stacked, axisMaxMin, height, point }: O
       y: { range: (_, min, max) => [Math.min(min ?? 0, 0), Math.max((max ?? 0) * 1.05, axisMaxMin, Number.MIN_VALUE * 2 ** 60)] },
     },
     axes: [
-      { ...axis, size: 28, values: (_, splits) => timeLabels(splits), space: 70 },
+      { ...axis, size: 28, values: (_, splits) => timeLabels(splits), space: 56 },
       {
         ...axis,
         size: 66,

@@ -97,7 +97,10 @@ async function load(range: Range, nowMs: number, signal: AbortSignal): Promise<D
   const states = new Map<string, CardState>()
   for (const card of cards) {
     const own = queries.map((entry, i) => ({ ...entry, alias: `q${i}` })).filter((entry) => entry.card === card)
-    const chart = merge(own.map(({ query, alias }) => ({ query, answer: data[alias] ?? null })))
+    const chart = merge(
+      card.order ?? [],
+      own.map(({ query, alias }) => ({ query, answer: data[alias] ?? null })),
+    )
     states.set(card.id, {
       chart,
       error: errorOf(
@@ -117,12 +120,16 @@ async function load(range: Range, nowMs: number, signal: AbortSignal): Promise<D
   }
 }
 
-function merge(parts: readonly { query: (typeof queries)[number]['query']; answer: RangeAnswer | null }[]): ChartData {
+function merge(
+  order: readonly string[],
+  parts: readonly { query: (typeof queries)[number]['query']; answer: RangeAnswer | null }[],
+): ChartData {
   const timestamps = parts.find(({ answer }) => answer)?.answer?.timestamps ?? []
   const lines = parts.flatMap(({ query, answer }) =>
     (answer?.series ?? []).map(({ labels, values }) => ({ name: legendOf(query, labels), values: values.map(parseValue) })),
   )
-  return { timestamps, lines }
+  const place = (line: Line) => (order.includes(line.name) ? order.indexOf(line.name) : order.length)
+  return { timestamps, lines: lines.sort((a, b) => place(a) - place(b)) }
 }
 
 function errorOf(errors: readonly FieldError[], aliases: readonly string[]): string | null {
