@@ -83,7 +83,7 @@ function options({ element, names, unit, stacked, axisMaxMin, height, point }: O
       y: { range: (_, min, max) => [Math.min(min ?? 0, 0), Math.max((max ?? 0) * 1.05, axisMaxMin, Number.MIN_VALUE * 2 ** 60)] },
     },
     axes: [
-      { ...axis, size: 28, values: (_, splits) => timeLabels(splits), space: 56 },
+      { ...axis, size: 28, space: 48, values: (_, splits, __, ___, stepSeconds) => timeLabels(splits, stepSeconds) },
       {
         ...axis,
         size: 66,
@@ -132,8 +132,8 @@ function drawable(value: number | null): number | null {
   return value !== null && Number.isFinite(value) ? value : null
 }
 
-function timeLabels(splits: readonly number[]): string[] {
-  const fine = (splits[1] ?? 0) - (splits[0] ?? 0) < 60
+function timeLabels(splits: readonly number[], stepSeconds: number): string[] {
+  const fine = stepSeconds < 60
   return splits.map((seconds) => {
     const date = new Date(seconds * 1000)
     const parts = [date.getHours(), date.getMinutes(), ...(fine ? [date.getSeconds()] : [])]
