@@ -13,8 +13,12 @@ export class EngineError extends Error {
 
 /** Stored bytes are not what was written: names the place. Never served, never skipped silently. */
 export class CorruptionError extends EngineError {
-  constructor(message: string, options: { cause?: unknown } = {}) {
+  /** Of a log: where reading can go on behind the damage; what lies before is lost. */
+  readonly resumeAt: ReadonlyMap<number, number> | null
+
+  constructor(message: string, options: { cause?: unknown; resumeAt?: ReadonlyMap<number, number> } = {}) {
     super('CORRUPT', message, { retryable: false, cause: options.cause })
     this.name = 'CorruptionError'
+    this.resumeAt = options.resumeAt ?? null
   }
 }

@@ -29,7 +29,10 @@ function setUp(proc: Record<string, string>) {
   const agent = new HostAgent({
     files: machine(proc),
     append: {
-      appendSamples: async (batch) => (batches.push(batch), { acceptedSamples: 0, rejectedSamples: 0, rejected: [], position: '' }),
+      async appendSamples(batch) {
+        batches.push(batch)
+        return { acceptedSamples: 0, rejectedSamples: 0, rejected: [], position: '' }
+      },
     },
     clock: new VirtualClock(),
     logger: silentLogger,

@@ -17,7 +17,7 @@ describe('relabelling', () => {
   const cases: [string, unknown[], Record<string, string> | null][] = [
     [
       'replaces with groups',
-      [{ source_labels: ['a'], regex: 'f(.*)', target_label: 'd', replacement: 'ch${1}-ch${1}' }],
+      [{ source_labels: ['a'], regex: 'f(.*)', target_label: 'd', replacement: 'ch$1-ch$1' }],
       { ...input, d: 'choo-choo' },
     ],
     ['joins sources by the separator', [{ source_labels: ['a', 'b'], separator: '+', target_label: 'd' }], { ...input, d: 'foo+bar' }],
@@ -31,11 +31,7 @@ describe('relabelling', () => {
       [{ source_labels: ['a'], target_label: 'b', replacement: '' }],
       { __name__: 'm', a: 'foo', c: 'baz', __meta_x: '1' },
     ],
-    [
-      'puts groups into the target',
-      [{ source_labels: ['a'], regex: '(f).*', target_label: '${1}x', replacement: 'y' }],
-      { ...input, fx: 'y' },
-    ],
+    ['puts groups into the target', [{ source_labels: ['a'], regex: '(f).*', target_label: '$1', replacement: 'y' }], { ...input, f: 'y' }],
     ['drops', [{ action: 'drop', source_labels: ['a'], regex: 'fo+' }], null],
     ['keeps', [{ action: 'keep', source_labels: ['a'], regex: 'bar' }], null],
     ['keeps equal ones', [{ action: 'keepequal', source_labels: ['a'], target_label: 'b' }], null],

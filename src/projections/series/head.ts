@@ -1,4 +1,5 @@
 import { EngineError } from '../../domain/errors.ts'
+import type { TimestampMs } from '../../domain/time.ts'
 import { type Control, GenerationState } from './control.ts'
 import { GENERATIONS, type GenerationMemory, type HeadMemory } from './head-memory.ts'
 import type { SeriesIndex } from './series-index.ts'
@@ -51,6 +52,25 @@ export class HeadReader {
     return count
   }
 
+  /**
+   * The samples of a series whose chunks touch (startMs, endMs], in order of arrival: so some before and after may be among them, and an
+   * unordered series comes whole.
+   */
+  readRange(generation: number, series: number, startMs: TimestampMs, endMs: TimestampMs): { times: Float64Array; values: Float64Array } {
+    const { u32, f64, firstChunks } = this.#generations[generation]
+    const isUnordered = this.isUnordered(generation, series)
+    let first = Atomics.load(firstChunks, series)
+    // A chunk is over where the next one begins.
+    for (let next = first; !isUnordered && next !== 0 && f64[next + 2] <= startMs; next = Atomics.load(u32, 2 * next)) first = next
+    let count = 0
+    for (let chunk = first; chunk !== 0 && (isUnordered || f64[chunk + 2] <= endMs); chunk = Atomics.load(u32, 2 * chunk))
+      count += Atomics.load(u32, 2 * chunk + 2)
+    const times = new Float64Array(count)
+    const values = new Float64Array(count)
+    this.#copy(generation, first, times, values)
+    return { times, values }
+  }
+
   hasSamples(generation: number, series: number): boolean {
     return this.#generations[generation].firstChunks[series] !== 0
   }
@@ -61,17 +81,21 @@ export class HeadReader {
 
   /** Copies the samples of a series in order of arrival, at most as many as fit. @returns how many */
   read(generation: number, series: number, times: Float64Array, values: Float64Array): number {
-    const { u32, f64, firstChunks } = this.#generations[generation]
+    return this.#copy(generation, Atomics.load(this.#generations[generation].firstChunks, series), times, values)
+  }
+
+  #copy(generation: number, first: number, times: Float64Array, values: Float64Array): number {
+    const { u32, f64 } = this.#generations[generation]
     let at = 0
-    for (let chunk = Atomics.load(firstChunks, series); chunk !== 0 && at < times.length; chunk = Atomics.load(u32, 2 * chunk)) {
+    for (let chunk = first; chunk !== 0 && at < times.length; chunk = Atomics.load(u32, 2 * chunk)) {
       const capacity = u32[2 * chunk + 1]
       const count = Math.min(Atomics.load(u32, 2 * chunk + 2), times.length - at)
       const base = f64[chunk + 2]
       const offsets = 2 * (chunk + HEADER_WORDS)
-      const first = chunk + HEADER_WORDS + capacity / 2
+      const from = chunk + HEADER_WORDS + capacity / 2
       for (let i = 0; i < count; i++) times[at + i] = base + u32[offsets + i]
       // As a block of memory, so that a NaN keeps its bits.
-      values.set(f64.subarray(first, first + count), at)
+      values.set(f64.subarray(from, from + count), at)
       at += count
     }
     return at

@@ -160,15 +160,11 @@ export class RawReader implements SeriesReader {
 
   #readHead(generation: number, series: number, range: TimeRange, pieces: Piece[], stats: ReadStats): void {
     const { head } = this.#parts
-    const count = head.count(generation, series)
-    if (count === 0) return
-    let times: Float64Array = new Float64Array(count)
-    let values: Float64Array = new Float64Array(count)
-    const read = head.read(generation, series, times, values)
+    if (!head.hasSamples(generation, series)) return
+    let { times, values } = head.readRange(generation, series, range.startMs, range.endMs)
     // After reading: what makes the order wrong is published before the sample that does.
-    if (head.isUnordered(generation, series))
-      ({ times, values } = sortAndDedupe({ times: times.subarray(0, read), values: values.subarray(0, read) }))
-    stats.headSamples += read
+    if (head.isUnordered(generation, series)) ({ times, values } = sortAndDedupe({ times, values }))
+    stats.headSamples += times.length
     addClipped(pieces, times, () => values, range)
   }
 }

@@ -1,5 +1,7 @@
+import { CorruptionError } from '../../domain/errors.ts'
 import type { Clock } from '../../domain/ports/clock.ts'
 import type { EventLog } from '../../domain/ports/event-log.ts'
+import type { PartitionOffsets } from '../../domain/position.ts'
 import type { Logger } from '../../telemetry/log.ts'
 import type { Control } from './control.ts'
 import type { SeriesProjection } from './series-projection.ts'
@@ -19,21 +21,34 @@ const MAINTAIN_MS = 1000
  * due by the clock goes on beside it.
  */
 export async function runProjection(parts: RunnerParts, signal: AbortSignal): Promise<void> {
-  const { log, projection, control } = parts
+  const { log, projection, control, logger } = parts
   const from = await projection.load()
   const targets = await log.ends()
   const caughtUp = () => [...targets].every(([partition, end]) => control.applied(partition) >= end)
   control.ready = caughtUp()
   const maintaining = maintain(parts, signal)
-  try {
-    for await (const batch of log.read(from, signal)) {
-      for (const gap of batch.gaps) projection.noteGap(gap.partition, gap.from, gap.to)
-      for (const record of batch.records) await projection.apply(record)
-      control.publishApplied()
-      if (!control.ready && caughtUp()) control.ready = true
+  for (let next: PartitionOffsets | null = from; next !== null; ) {
+    try {
+      for await (const batch of log.read(next, signal)) {
+        for (const gap of batch.gaps) projection.noteGap(gap.partition, gap.from, gap.to)
+        for (const record of batch.records) await projection.apply(record)
+        control.publishApplied()
+        if (!control.ready && caughtUp()) control.ready = true
+      }
+      next = null
+    } catch (error) {
+      if (signal.aborted) break
+      // Stored bytes that can't be read are lost, whatever we do: say so, as a gap, and go on behind them.
+      if (!(error instanceof CorruptionError) || error.resumeAt === null) throw error
+      logger.error({ error: error.message }, 'the log is damaged')
+      const resumed = new Map([...targets.keys()].map((partition) => [partition, projection.applied(partition)]))
+      for (const [partition, offset] of error.resumeAt) {
+        const applied = projection.applied(partition)
+        if (offset > applied) projection.noteGap(partition, applied, offset)
+        resumed.set(partition, Math.max(applied, offset))
+      }
+      next = resumed
     }
-  } catch (error) {
-    if (!signal.aborted) throw error
   }
   await maintaining
 }

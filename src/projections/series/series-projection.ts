@@ -139,6 +139,11 @@ export class SeriesProjection {
     this.#parts.control.setApplied(partition, offset + 1)
   }
 
+  /** The next offset of a partition to be applied. */
+  applied(partition: number): Offset {
+    return this.#applied.get(partition) ?? 0
+  }
+
   /** A gap was found: [from, to) of a partition is gone from the log. */
   noteGap(partition: number, from: Offset, to: Offset): void {
     gapsFound.inc()
@@ -203,6 +208,11 @@ export class SeriesProjection {
 
   metadata(): readonly MetricMetadata[] {
     return this.#metadata.all()
+  }
+
+  /** Buckets, by log partition counted each, that have samples in fresh runs. */
+  get unsealedCount(): number {
+    return this.#series.unsealed().length
   }
 
   /** By partition, the oldest offset that is not held by a sealed block. */

@@ -20,13 +20,12 @@ import { SharedEnd } from './shared-end.ts'
 export class LogCorruptionError extends CorruptionError {
   readonly file: string
   readonly byte: number
-  readonly resumeAt: PartitionOffsets
+  declare readonly resumeAt: PartitionOffsets
 
   constructor(message: string, place: { file: string; byte: number; resumeAt: PartitionOffsets }) {
-    super(message)
+    super(message, { resumeAt: place.resumeAt })
     this.file = place.file
     this.byte = place.byte
-    this.resumeAt = place.resumeAt
   }
 }
 

@@ -1,0 +1,265 @@
+import { describe, expect, it } from '@jest/globals'
+import fc from 'fast-check'
+import { Labels } from '../../../src/domain/labels.ts'
+import type { LogRecord, RecordToAppend } from '../../../src/domain/ports/event-log.ts'
+import type { PartitionOffsets } from '../../../src/domain/position.ts'
+import { DAY_MS, HOUR_MS } from '../../../src/domain/time.ts'
+import { Ingest } from '../../../src/ingest/ingest.ts'
+import { Control } from '../../../src/projections/series/control.ts'
+import { HeadReader } from '../../../src/projections/series/head.ts'
+import { allocateHeadMemory } from '../../../src/projections/series/head-memory.ts'
+import { SeriesMatcher } from '../../../src/projections/series/match.ts'
+import { PageCache } from '../../../src/projections/series/page-cache.ts'
+import { RawReader } from '../../../src/projections/series/raw-reader.ts'
+import { ReaderPin } from '../../../src/projections/series/reader-pin.ts'
+import { SeriesIndex } from '../../../src/projections/series/series-index.ts'
+import { SERIES_VERSION, SeriesProjection } from '../../../src/projections/series/series-projection.ts'
+import { compileMatcher, literalAlternatives } from '../../../src/promql/matching.ts'
+import { silentLogger } from '../../../src/telemetry/log.ts'
+import { MemoryBlockStore } from '../../support/memory-block-store.ts'
+import { SeededRandom, VirtualClock } from '../../support/virtual-clock.ts'
+
+const PARTITIONS = 4
+const limits = { seriesMax: 2000, symbolsMax: 4000, symbolBytesMax: 1 << 18, partitions: PARTITIONS, readers: 1, arenaBytes: 1 << 20 }
+const RETENTION_MS = 7 * DAY_MS
+
+/** A log in memory that the projection is fed from by hand. */
+class MemoryLog {
+  readonly partitionCount = PARTITIONS
+  readonly generation = 0
+  readonly records: LogRecord[] = []
+  readonly #clock: VirtualClock
+
+  constructor(clock: VirtualClock) {
+    this.#clock = clock
+  }
+
+  async append(records: readonly RecordToAppend[]): Promise<PartitionOffsets> {
+    const next = new Map<number, number>()
+    for (const { partition, headers, payload } of records) {
+      const offset = this.records.filter((record) => record.partition === partition).length
+      this.records.push({ partition, offset, headers, payload: payload.slice(), appendedMs: this.#clock.nowMs() })
+      next.set(partition, offset + 1)
+    }
+    return next
+  }
+}
+
+/** A projection over what outlives it: clock, log, store. `restart` is a crash: memory is gone, the rest stays. */
+class World {
+  readonly clock = new VirtualClock(Date.UTC(2026, 0, 15, 3, 30))
+  readonly log = new MemoryLog(this.clock)
+  readonly store = new MemoryBlockStore()
+  readonly ingest = new Ingest({
+    log: this.log,
+    clock: this.clock,
+    random: new SeededRandom(1),
+    knownSeriesMax: 4096,
+    knownBytesMax: 1 << 20,
+  })
+  projection!: SeriesProjection
+  reader!: RawReader
+  #fed = 0
+
+  async restart(): Promise<void> {
+    const memory = allocateHeadMemory(limits)
+    const control = new Control(memory.control)
+    const { clock, store } = this
+    this.projection = new SeriesProjection({
+      memory,
+      control,
+      store,
+      clock,
+      logger: silentLogger,
+      breathe: () => Promise.resolve(),
+      rawRetentionMs: RETENTION_MS,
+    })
+    await this.projection.load()
+    const index = new SeriesIndex(memory, control)
+    this.reader = new RawReader({
+      control,
+      index,
+      head: new HeadReader(memory),
+      matcher: new SeriesMatcher(index, { compile: compileMatcher, literals: literalAlternatives }),
+      pages: new PageCache(store, index, 1 << 20),
+      store,
+      clock,
+      version: SERIES_VERSION,
+      retentionMs: RETENTION_MS,
+      pin: new ReaderPin(control, 0),
+    })
+    this.#fed = 0
+    await this.feed()
+  }
+
+  async feed(): Promise<void> {
+    for (; this.#fed < this.log.records.length; this.#fed++) await this.projection.apply(this.log.records[this.#fed])
+  }
+
+  async push(samples: readonly (readonly [string, number, number])[]): Promise<void> {
+    await this.ingest.appendSamples(
+      {
+        labels: samples.map(([name]) => labelsOf(name)),
+        times: Float64Array.from(samples, ([, time]) => time),
+        values: Float64Array.from(samples, ([, , value]) => value),
+      },
+      'test',
+    )
+    await this.feed()
+  }
+
+  /** All samples of all series, "name time value", in order. */
+  async read(startMs = 0, endMs = Number.MAX_SAFE_INTEGER): Promise<string[]> {
+    const lines: string[] = []
+    const stats = { seriesMatched: 0, samplesRead: 0, headSamples: 0, blocksRead: 0, bytesRead: 0 }
+    for await (const batch of this.reader.select(
+      [{ name: 'n', type: '!=', value: '' }],
+      { startMs, endMs },
+      new AbortController().signal,
+      stats,
+    )) {
+      for (const { labels, times, values } of batch)
+        for (const [i, time] of times.entries()) lines.push(`${labels.get('n')} ${time} ${values[i]}`)
+    }
+    return lines.sort()
+  }
+}
+
+const known = new Map<string, Labels>()
+function labelsOf(name: string): Labels {
+  let labels = known.get(name)
+  if (labels === undefined) known.set(name, (labels = Labels.fromObject({ __name__: `metric_${name.charCodeAt(0) % 3}`, n: name })))
+  return labels
+}
+
+async function newWorld(): Promise<World> {
+  const world = new World()
+  await world.restart()
+  return world
+}
+
+describe('the series projection', () => {
+  it('answers from the head, from fresh blocks and from sealed ones alike', async () => {
+    const world = await newWorld()
+    const now = world.clock.nowMs()
+    const samples = Array.from({ length: 500 }, (_, i) => ['a', now - 5 * HOUR_MS + i * 30_000, i] as const)
+    await world.push(samples)
+    const expected = samples.map(([name, time, value]) => `${name} ${time} ${value}`).sort()
+    expect(await world.read()).toEqual(expected)
+    await world.projection.flush()
+    expect(await world.read()).toEqual(expected)
+    expect(await world.projection.sealAll()).toBeGreaterThan(1)
+    expect(await world.read()).toEqual(expected)
+    await world.restart()
+    expect(await world.read()).toEqual(expected)
+  })
+
+  it('reads windows half-open, (start, end], also on the bounds of buckets', async () => {
+    const world = await newWorld()
+    const hour = Date.UTC(2026, 0, 15, 2)
+    await world.push([
+      ['a', hour - 1, 1],
+      ['a', hour, 2],
+      ['a', hour + 1, 3],
+    ])
+    for (const step of ['head', 'fresh', 'sealed']) {
+      if (step === 'fresh') await world.projection.flush()
+      if (step === 'sealed') await world.projection.sealAll()
+      expect(await world.read(hour - 1, hour)).toEqual([`a ${hour} 2`])
+      expect(await world.read(hour, hour + 1)).toEqual([`a ${hour + 1} 3`])
+    }
+  })
+
+  it('seals a bucket when it is over and quiet, and again when late samples came', async () => {
+    const world = await newWorld()
+    const now = world.clock.nowMs()
+    await world.push([
+      ['a', now - 3 * HOUR_MS, 1],
+      ['a', now, 2],
+    ])
+    await world.projection.flush()
+    const fresh = () => world.projection.oldestUnsealed()
+    await world.clock.advance(11 * 60_000)
+    await world.projection.maintain()
+    // The open bucket keeps its fresh run, so the log is still needed from its beginning.
+    expect([...fresh().values()].filter((offset) => offset === 0).length).toBeGreaterThan(0)
+    await world.clock.advance(3 * HOUR_MS)
+    await world.projection.maintain()
+    expect(world.projection.unsealedCount).toBe(0)
+    await world.push([['a', now - 3 * HOUR_MS + 5, 9]])
+    await world.projection.flush()
+    expect(world.projection.unsealedCount).toBe(1)
+    await world.clock.advance(11 * 60_000)
+    await world.projection.maintain()
+    expect(world.projection.unsealedCount).toBe(0)
+    expect(await world.read()).toEqual([`a ${now - 3 * HOUR_MS + 5} 9`, `a ${now - 3 * HOUR_MS} 1`, `a ${now} 2`].sort())
+  })
+
+  it('lets go of what is older than the retention', async () => {
+    const world = await newWorld()
+    const now = world.clock.nowMs()
+    await world.push([
+      ['a', now - 6 * DAY_MS, 1],
+      ['a', now, 2],
+    ])
+    await world.projection.sealAll()
+    await world.clock.advance(2 * DAY_MS)
+    await world.projection.maintain()
+    expect(await world.read()).toEqual([`a ${now} 2`])
+  })
+
+  it('goes on after the store failed, with nothing lost', async () => {
+    const world = await newWorld()
+    const now = world.clock.nowMs()
+    for (let failures = 1; failures <= 8; failures++) {
+      await world.push([[`s${failures}`, now + failures, failures]])
+      world.store.failures = failures
+      await world.projection.flush().catch(() => {})
+      world.store.failures = 0
+      if (failures % 2 === 0) await world.restart()
+    }
+    await world.projection.flush()
+    await world.restart()
+    expect(await world.read()).toEqual(Array.from({ length: 8 }, (_, i) => `s${i + 1} ${now + i + 1} ${i + 1}`))
+  })
+
+  it('gives the same answers whatever is flushed, sealed, repeated, late or crashed in between', async () => {
+    const sample = fc.tuple(
+      fc.constantFrom('a', 'b', 'c', 'd', 'e'),
+      fc.integer({ min: 0, max: 5 * 3600 }),
+      fc.integer({ min: -2, max: 2 }),
+    )
+    const step = fc.oneof(
+      { weight: 5, arbitrary: fc.record({ do: fc.constant('push' as const), samples: fc.array(sample, { minLength: 1, maxLength: 30 }) }) },
+      {
+        weight: 1,
+        arbitrary: fc.constantFrom({ do: 'flush' as const }, { do: 'seal' as const }, { do: 'restart' as const }, { do: 'fail' as const }),
+      },
+    )
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
+        const world = await newWorld()
+        const base = world.clock.nowMs() - 5 * HOUR_MS
+        const model = new Map<string, number>()
+        for (const one of steps) {
+          if (one.do === 'push') {
+            await world.push(one.samples.map(([name, second, value]) => [name, base + second * 1000, value] as const))
+            for (const [name, second, value] of one.samples) {
+              const key = `${name} ${base + second * 1000}`
+              model.set(key, Math.max(model.get(key) ?? Number.NEGATIVE_INFINITY, value))
+            }
+          } else if (one.do === 'flush') await world.projection.flush()
+          else if (one.do === 'seal') await world.projection.sealAll()
+          else if (one.do === 'restart') await world.restart()
+          else {
+            world.store.failures = 1
+            await world.projection.flush().catch(() => {})
+            world.store.failures = 0
+          }
+          expect(await world.read()).toEqual([...model].map(([key, value]) => `${key} ${value}`).sort())
+        }
+      }),
+      { numRuns: 60 },
+    )
+  })
+})
