@@ -40,6 +40,7 @@ const reader = new RawReader({
   version: SERIES_VERSION,
   retentionMs: limits.rawRetentionMs,
   pin: new ReaderPin(control, slot),
+  partitions: memory.limits.partitions,
 })
 const engine = new QueryEngine({
   reader,

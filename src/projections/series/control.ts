@@ -126,6 +126,18 @@ export class Control {
     return age
   }
 
+  /** Waits until what is durable now is applied too, at most `timeoutMs`: so that an answer holds whatever was acknowledged before the question. */
+  async settle(partitions: number, timeoutMs: number, monotonicMs: () => number): Promise<void> {
+    const wanted = Array.from({ length: partitions }, (_, partition) => this.durable(partition))
+    const deadline = monotonicMs() + timeoutMs
+    for (;;) {
+      const sequence = this.appliedSequence
+      const left = deadline - monotonicMs()
+      if (left <= 0 || wanted.every((offset, partition) => this.applied(partition) >= offset)) return
+      await this.waitApplied(sequence, left)
+    }
+  }
+
   generationState(generation: number): GenerationState {
     return Atomics.load(this.words, Word.generations + generation) as GenerationState
   }

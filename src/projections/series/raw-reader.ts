@@ -25,10 +25,16 @@ export interface RawReaderParts {
   readonly version: number
   readonly retentionMs: number
   readonly pin: ReaderPin
+  /** Of the log. */
+  readonly partitions: number
 }
+
+/** A reader waits so long for the projector to come up with what is acknowledged; under a flood it answers with what there is. */
+const SETTLE_MS_MAX = 200
 
 /**
  * Reads raw samples: head, fresh and sealed blocks, merged.
+ * 0. Let the projector apply what was acknowledged before the question.
  * 1. Pin the head, and only then read the catalogue: what is flushed in between is seen twice and merged, never missed.
  * 2. Match series; leave out those whose samples lie elsewhere.
  * 3. By metric: open the pages of every bucket in the range, collect each series' pieces, add the head's, merge.
@@ -50,10 +56,11 @@ export class RawReader implements SeriesReader {
     signal: AbortSignal,
     stats: ReadStats,
   ): AsyncIterable<readonly SeriesColumns[]> {
-    const { control, index, matcher, clock, retentionMs, pin } = this.#parts
+    const { control, index, matcher, clock, retentionMs, pin, partitions } = this.#parts
     const nowMs = clock.nowMs()
     const range = { startMs: Math.max(wanted.startMs, nowMs - retentionMs), endMs: Math.min(wanted.endMs, nowMs + DAY_MS) }
     if (range.endMs <= range.startMs) return
+    await control.settle(partitions, SETTLE_MS_MAX, () => clock.monotonicMs())
     pin.enter()
     try {
       const generations = control.readableGenerations()

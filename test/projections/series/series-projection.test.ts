@@ -87,6 +87,7 @@ class World {
       version: SERIES_VERSION,
       retentionMs: RETENTION_MS,
       pin: new ReaderPin(control, 0),
+      partitions: PARTITIONS,
     })
     this.#fed = 0
     await this.feed()
