@@ -1,5 +1,6 @@
-import { createGraphiQLFetcher } from '@graphiql/toolkit'
-import { GraphiQL } from 'graphiql'
+import { GraphiQL, type GraphiQLProps } from 'graphiql'
+import { getOperationAST, parse } from 'graphql'
+import { createClient } from 'graphql-ws'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import 'graphiql/style.css'
@@ -28,11 +29,37 @@ query Tour {
 `
 
 const given = token.get()
-const fetcher = createGraphiQLFetcher({
-  url: '/graphql',
-  subscriptionUrl: `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/graphql`,
-  ...(given && { headers: { authorization: `Bearer ${given}` }, wsConnectionParams: { token: given } }),
+const socket = createClient({
+  url: `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/graphql`,
+  ...(given && { connectionParams: { token: given } }),
 })
+
+/** Subscriptions go over a WebSocket, all else by POST. */
+const fetcher: GraphiQLProps['fetcher'] = ({ query, variables, operationName }, options) => {
+  if (isSubscription(query, operationName ?? undefined)) {
+    // Its type wants errors as objects of graphql-js; it shows them as they come.
+    return socket.iterate({ query, variables, operationName }) as ReturnType<GraphiQLProps['fetcher']>
+  }
+  return fetch('/graphql', {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      accept: 'application/json',
+      ...(given && { authorization: `Bearer ${given}` }),
+      ...options?.headers,
+    },
+    body: JSON.stringify({ query, variables, operationName }),
+  }).then((response) => response.json())
+}
+
+function isSubscription(query: string, operationName: string | undefined): boolean {
+  try {
+    return getOperationAST(parse(query), operationName)?.operation === 'subscription'
+  } catch {
+    // What is not well formed the server will say.
+    return false
+  }
+}
 
 const root = document.getElementById('root')
 if (root) {

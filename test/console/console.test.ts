@@ -288,7 +288,7 @@ describeIf('chromium', 'the page is tested in a browser', 'the page', (executabl
       await page.locator('.graphiql-query-editor textarea').first().focus()
       await page.keyboard.press('ControlOrMeta+A')
       await page.keyboard.insertText('subscription { serverStatus(intervalMs: 250) { version now } }')
-      // GraphiQL reads the document a moment after it was written, and tells by it which way to go.
+      // GraphiQL reads a document a moment after it was written, and until then runs the operation that stood there before.
       await becomes(async () => {
         await page.keyboard.press('ControlOrMeta+Enter')
         return page.locator('.result-window').getByText('serverStatus').isVisible()
