@@ -28,7 +28,7 @@ export function App() {
   }, [range, query])
 
   const { trouble } = state
-  const nothingYet = state.answered && [...state.cards.values()].every(({ chart, error }) => chart.lines.length === 0 && error === null)
+  const noCharts = state.answered && [...state.cards.values()].every(({ chart, error }) => chart.lines.length === 0 && error === null)
   return (
     <>
       <Header state={state} range={range} live={live} onRange={setRange} onLive={setLive} />
@@ -42,8 +42,8 @@ export function App() {
         {(trouble?.kind === 'token' || trouble?.kind === 'token-refused') && (
           <TokenDialog key={trouble.kind} refused={trouble.kind === 'token-refused'} onToken={retry} />
         )}
-        {nothingYet && <NothingYet />}
-        <Explore range={range} live={live} skewMs={state.skewMs} query={query} onQuery={setQuery} />
+        {noCharts && (state.metrics.length === 0 ? <NothingYet /> : <OtherData />)}
+        <Explore range={range} live={live} skewMs={state.skewMs} metrics={noCharts ? state.metrics : []} query={query} onQuery={setQuery} />
         <div className="cards">
           {cards.map((card) => (
             <Card key={card.id} card={card} state={state.cards.get(card.id)} />
@@ -68,5 +68,14 @@ function NothingYet() {
         <code>{`curl ${address}/api/v1/push -H 'content-type: application/json' -d '${body}'`}</code>
       </pre>
     </section>
+  )
+}
+
+function OtherData() {
+  return (
+    <p className="banner idle">
+      This server holds data, but nothing of this machine or of itself in this time range, which is what the charts below show. Ask for what
+      it holds:
+    </p>
   )
 }

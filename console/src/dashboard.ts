@@ -24,6 +24,8 @@ export interface DashboardState {
   readonly server: ServerAnswer | null
   /** The time of the newest sample of the charts; null: there is none. */
   readonly newestMs: number | null
+  /** Some of the metrics that there are; empty: there is nothing at all. */
+  readonly metrics: readonly string[]
   /** By card. */
   readonly cards: ReadonlyMap<string, CardState>
   /** The server's clock less this page's, in milliseconds. */
@@ -42,6 +44,7 @@ const queries = cards.flatMap((card) => card.queries.map((query) => ({ card, que
 /** One document for the whole page: the server answers all charts from one request. */
 const document = `query Dashboard($start: Timestamp!, $end: Timestamp!, $step: Int!, ${queries.map((_, i) => `$q${i}: String!`).join(', ')}) {
   server { version now freshness { asOf ageMs } topics { name lagRecords depthRecords } }
+  some: metrics(first: 4) { nodes { name } }
   newest: instantQuery(query: "max(timestamp(node_load1 or up or tidemark_log_end_offset))") { result { ... on VectorResult { series { value } } } }
 ${queries.map((_, i) => `  q${i}: rangeQuery(query: $q${i}, start: $start, end: $end, step: $step, limit: 40) { ...Lines }`).join('\n')}
 }
@@ -49,10 +52,11 @@ fragment Lines on RangeQueryAnswer { timestamps series { labels { name value } v
 
 type Answer = Record<string, RangeAnswer | null> & {
   readonly server: ServerAnswer
+  readonly some: { readonly nodes: readonly { readonly name: string }[] } | null
   readonly newest: { readonly result: { readonly series?: readonly { readonly value: number | string }[] } } | null
 }
 
-const nothing: DashboardState = { server: null, newestMs: null, cards: new Map(), skewMs: 0, trouble: null, answered: false }
+const nothing: DashboardState = { server: null, newestMs: null, metrics: [], cards: new Map(), skewMs: 0, trouble: null, answered: false }
 
 /** Asks every 5 seconds, and after trouble more and more patiently; what was last known stays. `retry` asks at once. */
 export function useDashboard(range: Range, live: boolean): { state: DashboardState; retry: () => void } {
@@ -113,6 +117,7 @@ async function load(range: Range, nowMs: number, signal: AbortSignal): Promise<D
   return {
     server: data.server,
     newestMs: typeof newest === 'number' ? newest * 1000 : null,
+    metrics: data.some?.nodes.map(({ name }) => name) ?? [],
     cards: states,
     skewMs: data.server.now - Date.now(),
     trouble: null,

@@ -56,12 +56,14 @@ export interface ExploreProps {
   readonly live: boolean
   /** The server's clock less this page's, in milliseconds. */
   readonly skewMs: number
+  /** What to ask for instead of the usual examples, which this server has nothing of. */
+  readonly metrics: readonly string[]
   readonly query: string
   readonly onQuery: (query: string) => void
 }
 
 /** A PromQL expression, its chart over the page's time range, and its values now. */
-export function Explore({ range, live, skewMs, query, onQuery }: ExploreProps) {
+export function Explore({ range, live, skewMs, metrics, query, onQuery }: ExploreProps) {
   const [text, setText] = useState(query)
   const { shown, trouble, busy } = useAnswer(query, range, live, skewMs)
   const submit = (event: FormEvent) => {
@@ -86,7 +88,7 @@ export function Explore({ range, live, skewMs, query, onQuery }: ExploreProps) {
       {query === '' ? (
         <p className="about">
           Ask in PromQL. For example:{' '}
-          {examples.map((example) => (
+          {(metrics.length > 0 ? metrics : examples).map((example) => (
             <button type="button" className="example" key={example} onClick={() => run(example)}>
               {example}
             </button>

@@ -52,7 +52,14 @@ function Freshness({ state }: { state: DashboardState }) {
   const ageMs = newestMs === null ? null : now - newestMs
   const lag = server?.topics?.reduce((sum, { lagRecords }) => sum + lagRecords, 0) ?? null
   const tone = trouble ? 'bad' : ageMs === null ? 'idle' : ageMs > 60_000 || (server?.freshness?.ageMs ?? 0) > 5_000 ? 'warn' : 'good'
-  const text = trouble?.kind === 'away' ? 'server away' : ageMs === null ? 'no data yet' : `data is ${formatAge(ageMs)} old`
+  const text =
+    trouble?.kind === 'away'
+      ? 'server away'
+      : ageMs === null
+        ? state.metrics.length > 0
+          ? 'up to date'
+          : 'no data yet'
+        : `data is ${formatAge(ageMs)} old`
   return (
     <div className={`freshness ${tone}`}>
       <span className="dot" aria-hidden="true" />

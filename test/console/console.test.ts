@@ -145,6 +145,7 @@ describeIf('chromium', 'the page is tested in a browser', 'the page', (executabl
 
   it('says what will come while there is nothing', async () => {
     server.lines = nothing
+    server.metrics = []
     await page.clock.install()
     await page.goto(server.url)
     await page.getByRole('heading', { name: 'No samples yet' }).waitFor()
@@ -154,6 +155,17 @@ describeIf('chromium', 'the page is tested in a browser', 'the page', (executabl
     await page.clock.runFor(5_100)
     await card('CPU').locator('canvas').waitFor()
     expect(await page.getByRole('heading', { name: 'No samples yet' }).count()).toBe(0)
+  })
+
+  it('offers what there is on a server that holds other data', async () => {
+    server.lines = nothing
+    server.metrics = ['orders_total']
+    await page.goto(server.url)
+    await page.getByText('This server holds data').waitFor()
+    await page.getByText('up to date').waitFor()
+    server.lines = (expr) => (expr === 'orders_total' ? [[{ __name__: 'orders_total' }, () => 7]] : [])
+    await card('Explore').getByRole('button', { name: 'orders_total' }).click()
+    await card('Explore').getByRole('row').filter({ hasText: 'orders_total{}' }).waitFor()
   })
 
   it('keeps what it knows when the server goes, says so, and recovers by itself', async () => {

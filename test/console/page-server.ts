@@ -109,6 +109,7 @@ export class PageServer {
         freshness: { asOf: 'p0_0.1z_1.2k_2.m4_3.7', ageMs: 0 },
         topics: [{ name: 'tidemark.samples', lagRecords: this.lagRecords, depthRecords: 4000 }],
       },
+      some: { nodes: this.metrics.slice(0, 4).map((name) => ({ name })) },
       newest: { result: { series: this.lines('node_load1').length > 0 ? [{ value: Date.now() / 1000 - 1.2 }] : [] } },
     }
     for (const [name, expr] of Object.entries(variables)) if (/^q\d+$/.test(name)) data[name] = field(name, String(expr), range)
