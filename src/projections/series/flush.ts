@@ -1,7 +1,7 @@
 import type { BlockRow } from '../../domain/ports/block-store.ts'
 import type { Offset } from '../../domain/position.ts'
 import type { TimestampMs } from '../../domain/time.ts'
-import { type Page, PageWriter } from '../blocks/page.ts'
+import { type Page, PageWriter } from '../blocks/page-writer.ts'
 import { BUCKET_MS, bucketOf, dayOfBucket } from './buckets.ts'
 import { type FreshRun, pageKey, pagesRef, type RunPages } from './catalogue.ts'
 import type { HeadReader } from './head.ts'

@@ -2,7 +2,7 @@ import { CorruptionError } from '../../domain/errors.ts'
 import type { BlockStore } from '../../domain/ports/block-store.ts'
 import type { ReadStats } from '../../domain/ports/series-reader.ts'
 import type { TimestampMs } from '../../domain/time.ts'
-import { PageReader } from '../blocks/page.ts'
+import { PageReader } from '../blocks/page-reader.ts'
 import { pageKey, pagesRef, type RunPages } from './catalogue.ts'
 import type { SeriesIndex } from './series-index.ts'
 
