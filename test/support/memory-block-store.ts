@@ -45,6 +45,8 @@ export class MemoryBlockStore implements BlockStore {
     }
   }
 
+  async compact(): Promise<void> {}
+
   async close(): Promise<void> {}
 
   #mayFail(): void {

@@ -32,5 +32,7 @@ export interface BlockStore {
   compareAndSet(partition: PartitionRef, clusteringKey: string, expected: Uint8Array | null, next: Uint8Array): Promise<boolean>
   /** Lets go of all rows whose day ended at or before the given time. */
   expire(before: TimestampMs): Promise<void>
+  /** Gives back space that dropped rows took, where the engine does not do so by itself. */
+  compact(): Promise<void>
   close(): Promise<void>
 }

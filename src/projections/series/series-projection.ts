@@ -293,6 +293,7 @@ export class SeriesProjection {
   /** Rows that the catalogue no longer names go when the readers that may have read the old catalogue have left. */
   async #dropGarbage(): Promise<void> {
     const { store, control } = this.#parts
+    if (this.#garbage.length === 0) return
     while (this.#garbage.length > 0 && control.hasLeft(this.#garbage[0].epoch)) {
       for (const { bucket, partition, metric, run } of this.#garbage[0].garbage) {
         await store.drop(pagesRef(SERIES_VERSION, metric, bucket, partition), { from: pageKey(run, 0), to: `${run}0` })
@@ -300,6 +301,7 @@ export class SeriesProjection {
       this.#garbage.shift()
       await this.#parts.breathe()
     }
+    if (this.#garbage.length === 0) await store.compact()
   }
 
   async #expire(nowMs: TimestampMs): Promise<void> {

@@ -1,3 +1,4 @@
+import { zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { CorruptionError } from '../../domain/errors.ts'
 import { Labels } from '../../domain/labels.ts'
 import type { BlockRow, BlockStore } from '../../domain/ports/block-store.ts'
@@ -6,7 +7,7 @@ import type { SeriesIndex } from './series-index.ts'
 
 /**
  * The index as it is stored: by day and log partition, the series that have samples in that day's buckets, each written once.
- * A row holds many series: [16 bytes identity][u16 labels][u16 length, UTF-8 bytes, for each name and value in order of names]...
+ * A row holds many series, as one zstd frame: [16 bytes identity][u16 labels][u16 length, UTF-8 bytes, for each name and value in order of names]...
  */
 const TABLE = 'series'
 const ROW_BYTES = 256 * 1024
@@ -62,7 +63,7 @@ export function seriesRows(
   let bytes = 0
   const finish = () => {
     if (bytes === 0) return
-    const value = Buffer.concat(parts)
+    const value = zstdCompressSync(Buffer.concat(parts))
     const clusteringKey = `${partition.toString().padStart(4, '0')}/${run}/${rows.length.toString().padStart(6, '0')}`
     rows.push({ table: TABLE, partitionKey: `${version}`, clusteringKey, dayOf: day, value })
     parts = []
@@ -104,7 +105,7 @@ export async function loadSeriesDay(
   for await (const rows of store.scan({ table: TABLE, partitionKey: `${version}`, dayOf: day })) {
     for (const row of rows) {
       const partition = Number(row.clusteringKey.slice(0, 4))
-      decodeSeries(row.value, `${day}/${row.clusteringKey}`, (identity, labels) => {
+      decodeSeries(zstdDecompressSync(row.value), `${day}/${row.clusteringKey}`, (identity, labels) => {
         const id = index.add(identity, labels, partition)
         index.minTimes[id] = Math.min(index.minTimes[id], day)
         index.maxTimes[id] = Math.max(index.maxTimes[id], day + DAY_MS)

@@ -132,7 +132,7 @@ export class SqliteBlockStore implements BlockStore {
 
   #write<T>(name: string, work: (file: DayFile) => T): T {
     this.#mayWrite()
-    const file = this.#open(name)
+    const file = this.#open(name, true)
     invariant(file !== null, 'a writer makes the files that it wants')
     try {
       return work(file)
@@ -143,8 +143,8 @@ export class SqliteBlockStore implements BlockStore {
     }
   }
 
-  /** @returns null when there is no such file, and this store doesn't write */
-  #open(name: string): DayFile | null {
+  /** @returns null when there is no such file, and it is not to be made: a look at an empty day leaves no file behind */
+  #open(name: string, make = false): DayFile | null {
     if (this.#closed) throw new EngineError('STORE_CLOSED', `block store ${this.#dir} is closed`, { retryable: false })
     const path = join(this.#dir, name)
     const known = this.#files.get(name)
@@ -158,7 +158,7 @@ export class SqliteBlockStore implements BlockStore {
       // The day was let go of, and perhaps begun anew.
       known.file.close()
     }
-    if (this.#readOnly && inode === undefined) return null
+    if (!make && inode === undefined) return null
     const file = DayFile.open(path, this.#readOnly)
     if (file === null) return null
     if (inode === undefined) syncFolder(this.#dir)
