@@ -3,6 +3,7 @@ import type { Control } from './control.ts'
 import type { IndexMemory } from './head-memory.ts'
 import { SharedTable } from './shared-table.ts'
 
+const INTERNED_MAX = 100_000
 const encoder = new TextEncoder()
 
 /** FNV-1a over bytes: the tables verify, so only spread matters. */
@@ -20,6 +21,8 @@ export class Symbols {
   readonly #table: SharedTable
   readonly #strings: string[] = []
   readonly #symbolsMax: number
+  /** The writer's own: most labels of new series have been seen a moment ago. */
+  readonly #interned = new Map<string, number>()
 
   constructor(memory: IndexMemory, control: Control) {
     this.#control = control
@@ -41,6 +44,15 @@ export class Symbols {
 
   /** The id of a string, added if it is new (writer only). */
   intern(text: string): number {
+    const cached = this.#interned.get(text)
+    if (cached !== undefined) return cached
+    const id = this.#internBytes(text)
+    if (this.#interned.size >= INTERNED_MAX) this.#interned.clear()
+    this.#interned.set(text, id)
+    return id
+  }
+
+  #internBytes(text: string): number {
     const bytes = encoder.encode(text)
     const hash = hashBytes(bytes)
     const known = this.#find(bytes, hash)
