@@ -65,10 +65,9 @@ export function evaluateInstant(
   limits: EvalLimits,
   query = '',
 ): { result: InstantResult } & Annotations {
-  const timeMs = window.startMs
-  const context = makeContext(expr, { ...window, endMs: timeMs, stepMs: 0 }, loaded, limits)
+  const context = makeContext(expr, { ...window, endMs: window.startMs, stepMs: 0 }, loaded, limits)
   const value = evaluate(expr, context)
-  return { result: instantResult(value, timeMs), ...context.annotations.texts(query) }
+  return { result: instantResult(value, window), ...context.annotations.texts(query) }
 }
 
 /**
@@ -115,7 +114,7 @@ function makeContext(expr: Expr, window: EvalWindow, loaded: LoadedSeries, limit
   }
 }
 
-function instantResult(value: Value, timeMs: TimestampMs): InstantResult {
+function instantResult(value: Value, { startMs: timeMs, lookbackMs }: EvalWindow): InstantResult {
   switch (value.kind) {
     case 'scalar':
       return { type: 'scalar', timeMs, value: value.values[0] as number }
@@ -124,6 +123,6 @@ function instantResult(value: Value, timeMs: TimestampMs): InstantResult {
     case 'vector':
       return { type: 'vector', timeMs, series: toVectorSamples(value) }
     case 'matrix':
-      return { type: 'matrix', series: rawSeries(value) }
+      return { type: 'matrix', series: rawSeries(value, lookbackMs) }
   }
 }

@@ -96,11 +96,11 @@ function evaluateAggregate(node: Aggregate, context: Context): Value {
 /** The inner expression at its own steps; each of its series is then one of samples. */
 function evaluateSubquery(node: Subquery, context: Context): RangeVector {
   const ends = referenceTimes(node.at, node.offsetMs, context)
-  if (ends.length === 0) return { kind: 'matrix', series: [], ends, rangeMs: node.rangeMs }
+  if (ends.length === 0) return { kind: 'matrix', series: [], ends, rangeMs: node.rangeMs, extension: null }
   const grid = subqueryGrid(node, ends[0] as number, ends[ends.length - 1] as number)
   const value = evaluate(node.expr, onGrid(context, grid))
   const table: Table = value.kind === 'scalar' ? scalarTable(value.values) : value.kind === 'vector' ? value : emptyTable(grid.count)
-  return { kind: 'matrix', series: toSeries(table, grid.times), ends, rangeMs: node.rangeMs }
+  return { kind: 'matrix', series: toSeries(table, grid.times), ends, rangeMs: node.rangeMs, extension: null }
 }
 
 function toSeries(table: Table, times: Float64Array) {

@@ -1,11 +1,13 @@
 import type { Labels } from '../../domain/labels.ts'
-import type { Expr, Span } from '../ast.ts'
+import type { Expr, RangeExtension, Span } from '../ast.ts'
+import { PromqlExecutionError } from '../errors.ts'
 import { absentLabels } from './absent.ts'
 import type { Context } from './context.ts'
 import { overTimeFunctions } from './over-time.ts'
 import type { RangeFunction, RangeRow } from './range-kernel.ts'
 import { rateFunctions } from './rate.ts'
 import { regressionFunctions } from './regression.ts'
+import { reachBeyond } from './selector.ts'
 import { dropNames, emptyTable, type RangeVector, type Table, TableBuilder } from './table.ts'
 import { RangeWindows } from './windows.ts'
 
@@ -32,8 +34,11 @@ export function callRangeFunction(call: RangeCall, context: Context): Table {
   const { grid, budget } = context
   const rangeFunction = rangeFunctions.get(name) as RangeFunction
   if (grid.count === 0) return emptyTable(0)
-  const kernel = rangeFunction({ stepTimes: grid.times, ends: range.ends, rangeMs: range.rangeMs, parameter })
-  const windows = new RangeWindows(range.ends, range.rangeMs)
+  const { ends, rangeMs, extension } = range
+  if (extension !== null) checkExtension(extension, name)
+  const kernel = rangeFunction({ stepTimes: grid.times, ends, rangeMs, extension, parameter })
+  const { before, after } = reachBeyond(extension, context.lookbackMs)
+  const windows = new RangeWindows(after === 0 ? ends : ends.map((end) => end + after), rangeMs + before + after)
   const builder = new TableBuilder(range.series.length, grid.count)
   const present = new Uint8Array(grid.count)
   const names = new Set<string>()
@@ -61,6 +66,18 @@ export function callRangeFunction(call: RangeCall, context: Context): Table {
   if (name === 'absent_over_time') return invert(table, absentLabels(call.rangeExpr), context)
   // These two are like an offset: what they yield is still a value of the metric.
   return name === 'last_over_time' || name === 'first_over_time' ? table : dropNames(table)
+}
+
+/** Extended ranges hold samples beyond their edges, which not every function knows how to treat. */
+const extensionSafe: Readonly<Record<RangeExtension, readonly string[]>> = {
+  anchored: ['changes', 'delta', 'increase', 'rate', 'resets'],
+  smoothed: ['delta', 'increase', 'rate'],
+}
+
+function checkExtension(extension: RangeExtension, name: string): void {
+  const safe = extensionSafe[extension]
+  if (safe.includes(name)) return
+  throw new PromqlExecutionError(`${extension} modifier can only be used with: ${safe.join(', ')} - not with ${name}`)
 }
 
 /** Where the argument stands; a subquery has no place of its own, and Prometheus then says the beginning. */

@@ -1,3 +1,5 @@
+import type { RangeExtension } from '../ast.ts'
+
 /** A series as a function over ranges sees it: its samples, and each step's window of them as indexes [low, high). */
 export interface RangeRow {
   readonly times: Float64Array
@@ -16,6 +18,7 @@ export interface RangeFrame {
   /** Where the windows end, a step each. */
   readonly ends: Float64Array
   readonly rangeMs: number
+  readonly extension: RangeExtension | null
   /** The scalar argument, a value a step. */
   readonly parameter: Float64Array | null
 }

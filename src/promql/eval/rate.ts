@@ -1,3 +1,4 @@
+import { anchoredLow, extendedRate } from './extended.ts'
 import { cumulativeChanges, eachWindow, type RangeFunction, type RangeRow } from './range-kernel.ts'
 
 /*
@@ -8,7 +9,9 @@ import { cumulativeChanges, eachWindow, type RangeFunction, type RangeRow } from
  * 3. rate: per second.
  */
 function extrapolated(isCounter: boolean, isRate: boolean): RangeFunction {
-  return ({ ends, rangeMs }) => {
+  return (frame) => {
+    const { ends, rangeMs, extension } = frame
+    if (extension !== null) return extendedRate(isCounter, isRate)(frame)
     const rangeSeconds = rangeMs / 1000
     return (row, out, base, present) => {
       const { times, values, low, high, steps } = row
@@ -79,21 +82,23 @@ function lastTwo(isRate: boolean): RangeFunction {
 
 /** resets, changes: how many there are within the window. */
 function counting(differs: (before: number, now: number) => boolean): RangeFunction {
-  return () => (row, out, base, present) => {
-    const { values, low, high, steps } = row
-    const start = low[0] as number
-    const counts = cumulativeChanges(values, start, high[steps - 1] as number, differs)
-    let count = 0
-    for (let k = 0; k < steps; k++) {
-      const from = low[k] as number
-      const to = high[k] as number
-      present[k] = to > from ? 1 : 0
-      if (to <= from) continue
-      out[base + k] = (counts[to - 1 - start] as number) - (counts[from - start] as number)
-      count++
+  return ({ ends, rangeMs, extension }) =>
+    (row, out, base, present) => {
+      const { times, values, low, high, steps } = row
+      const start = low[0] as number
+      const counts = cumulativeChanges(values, start, high[steps - 1] as number, differs)
+      let count = 0
+      for (let k = 0; k < steps; k++) {
+        const to = high[k] as number
+        let from = low[k] as number
+        if (extension !== null) from = anchoredLow(times, from, to, (ends[k] as number) - rangeMs)
+        present[k] = to > from && from >= 0 ? 1 : 0
+        if (present[k] === 0) continue
+        out[base + k] = (counts[to - 1 - start] as number) - (counts[from - start] as number)
+        count++
+      }
+      return count
     }
-    return count
-  }
 }
 
 export const rateFunctions: Readonly<Record<string, RangeFunction>> = {

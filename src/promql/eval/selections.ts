@@ -1,6 +1,7 @@
 import type { TimeRange, TimestampMs } from '../../domain/time.ts'
 import type { AtModifier, Expr, VectorSelector } from '../ast.ts'
 import type { EvalWindow, Selection } from '../evaluate.ts'
+import { reachBeyond } from './selector.ts'
 import { subqueryGrid } from './subquery.ts'
 import { makeGrid } from './table.ts'
 
@@ -29,11 +30,13 @@ class Finder {
       case 'string':
         return
       case 'selector':
-        this.#add(expr, times, this.#window.lookbackMs)
+        this.#add(expr, times, this.#window.lookbackMs, expr.extension === 'smoothed' ? this.#window.lookbackMs : 0)
         return
-      case 'matrix':
-        this.#add(expr.selector, times, expr.rangeMs)
+      case 'matrix': {
+        const { before, after } = reachBeyond(expr.selector.extension ?? null, this.#window.lookbackMs)
+        this.#add(expr.selector, times, expr.rangeMs + before, after)
         return
+      }
       case 'subquery': {
         const ends = this.#ends(expr.at, expr.offsetMs, times)
         const { times: steps, count } = subqueryGrid(expr, ends.startMs, ends.endMs)
@@ -57,9 +60,9 @@ class Finder {
     }
   }
 
-  #add(selector: VectorSelector, times: TimeRange, rangeMs: number): void {
+  #add(selector: VectorSelector, times: TimeRange, before: number, after: number): void {
     const { startMs, endMs } = this.#ends(selector.at, selector.offsetMs, times)
-    this.#found.push({ selector, matchers: selector.matchers, range: { startMs: startMs - rangeMs, endMs } })
+    this.#found.push({ selector, matchers: selector.matchers, range: { startMs: startMs - before, endMs: endMs + after } })
   }
 
   /** The first and the last time looked back from. */

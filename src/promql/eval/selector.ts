@@ -1,9 +1,10 @@
 import { isStaleAt } from '../../domain/sample.ts'
 import type { SeriesColumns } from '../../domain/series.ts'
-import type { AtModifier, MatrixSelector, VectorSelector } from '../ast.ts'
+import type { AtModifier, MatrixSelector, RangeExtension, VectorSelector } from '../ast.ts'
 import type { MatrixSeries } from '../result.ts'
 import { type Context, loadedFor } from './context.ts'
-import { dropNames, type RangeVector, type Table, TableBuilder } from './table.ts'
+import { extendSamples, smoothInstant } from './extended.ts'
+import { dropNames, emptyTable, type RangeVector, type Table, TableBuilder } from './table.ts'
 import { LookbackWindows, upperBound } from './windows.ts'
 
 /** The times that a selector or subquery looks back from, one a step. */
@@ -28,7 +29,16 @@ function bitsOf(values: Float64Array): Uint32Array {
 
 /** An instant vector: of each series the newest sample within the lookback, unless it says that the series has ended. */
 export function selectInstant(selector: VectorSelector, context: Context): Table {
-  return select(selector, context, false)
+  return selector.extension === 'smoothed' ? selectSmoothed(selector, context) : select(selector, context, false)
+}
+
+function selectSmoothed(selector: VectorSelector, context: Context): Table {
+  const refs = referenceTimes(selector.at, selector.offsetMs, context)
+  const first = refs[0]
+  if (first === undefined) return emptyTable(0)
+  const { lookbackMs } = context
+  const series = liveSeries(selector, first - lookbackMs, (refs[refs.length - 1] as number) + lookbackMs, context)
+  return smoothInstant(series, refs, lookbackMs)
 }
 
 /** `timestamp(selector)`: the times of those samples, in seconds. */
@@ -98,15 +108,27 @@ function fillTimes(
 export function selectRange(node: MatrixSelector, context: Context): RangeVector {
   const { selector, rangeMs } = node
   const ends = referenceTimes(selector.at, selector.offsetMs, context)
-  if (ends.length === 0) return { kind: 'matrix', series: [], ends, rangeMs }
-  const startMs = (ends[0] as number) - rangeMs
-  const endMs = ends[ends.length - 1] as number
+  const extension = selector.extension ?? null
+  const first = ends[0]
+  if (first === undefined) return { kind: 'matrix', series: [], ends, rangeMs, extension }
+  const { before, after } = reachBeyond(extension, context.lookbackMs)
+  const series = liveSeries(selector, first - rangeMs - before, (ends[ends.length - 1] as number) + after, context)
+  return { kind: 'matrix', series, ends, rangeMs, extension }
+}
+
+/** How far an extended range reaches beyond its edges. */
+export function reachBeyond(extension: RangeExtension | null, lookbackMs: number): { before: number; after: number } {
+  return { before: extension === null ? 0 : lookbackMs, after: extension === 'smoothed' ? lookbackMs : 0 }
+}
+
+/** The loaded series without staleness markers in (startMs, endMs]. */
+function liveSeries(selector: VectorSelector, startMs: number, endMs: number, context: Context): SeriesColumns[] {
   const series: SeriesColumns[] = []
   for (const columns of loadedFor(context, selector)) {
     const live = withoutStale(columns, startMs, endMs)
     if (live.times.length > 0) series.push(live)
   }
-  return { kind: 'matrix', series, ends, rangeMs }
+  return series
 }
 
 /** The same columns if there is no staleness marker in (startMs, endMs], else a copy without. */
@@ -138,14 +160,18 @@ function withoutStale(columns: SeriesColumns, startMs: number, endMs: number): S
 }
 
 /** A range vector as an answer of its own: the samples of its one window. */
-export function rawSeries(range: RangeVector): MatrixSeries[] {
+export function rawSeries({ series, ends, rangeMs, extension }: RangeVector, lookbackMs: number): MatrixSeries[] {
   const out: MatrixSeries[] = []
-  const endMs = range.ends[0]
+  const endMs = ends[0]
   if (endMs === undefined) return out
-  for (const { labels, times, values } of range.series) {
-    const from = upperBound(times, endMs - range.rangeMs)
-    const to = upperBound(times, endMs, from)
-    if (to > from) out.push({ labels, times: times.slice(from, to), values: values.slice(from, to) })
+  const { before, after } = reachBeyond(extension, lookbackMs)
+  for (const { labels, times, values } of series) {
+    const from = upperBound(times, endMs - rangeMs - before)
+    const to = upperBound(times, endMs + after, from)
+    if (to === from) continue
+    const samples = { labels, times: times.slice(from, to), values: values.slice(from, to) }
+    const extended = extension === null ? samples : extendSamples(samples, endMs - rangeMs, endMs, extension === 'smoothed')
+    if (extended !== null) out.push(extended)
   }
   return out
 }

@@ -1,5 +1,6 @@
 import type { Labels } from '../../domain/labels.ts'
 import type { SeriesColumns } from '../../domain/series.ts'
+import type { RangeExtension } from '../ast.ts'
 import { PromqlExecutionError } from '../errors.ts'
 
 /** The steps of an evaluation: start, start + step, ... `count` of them. */
@@ -51,6 +52,8 @@ export interface RangeVector {
   readonly series: readonly SeriesColumns[]
   readonly ends: Float64Array
   readonly rangeMs: number
+  /** An extended range also holds the samples up to a lookback before it (and after it, if smoothed). */
+  readonly extension: RangeExtension | null
 }
 
 export type Value = Scalar | Text | Table | RangeVector

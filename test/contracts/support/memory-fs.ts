@@ -98,7 +98,27 @@ export class MemoryFs implements LogFs {
     return after
   }
 
-  /** What a restart of the process alone finds: everything that was written. */
+  /** What a process finds that starts after this one was killed: all that was written, synced or not; later writes are not seen. */
+  frozen(): MemoryFs {
+    const after = new MemoryFs(this.#chance)
+    const copies = new Map<Inode, Inode>()
+    const copy = (inode: Inode) => {
+      const known = copies.get(inode) ?? Object.assign(new Inode(), { ...inode, seen: Buffer.from(inode.seen), dirty: [...inode.dirty] })
+      copies.set(inode, known)
+      return known
+    }
+    for (const [path, inode] of this.durableEntries) after.durableEntries.set(path, copy(inode))
+    // The entries may differ from the durable ones by changes that no folder sync has covered: made again, so that a power loss may undo them.
+    for (const [path, inode] of this.entries) after.entries.set(path, copy(inode))
+    const entries = new Map(after.entries)
+    after.#folderChanges.push((durable) => {
+      durable.clear()
+      for (const [path, inode] of entries) durable.set(path, inode)
+    })
+    return after
+  }
+
+  /** Ends all faults, as a restart may. */
   processKilled(): MemoryFs {
     this.fault = () => {}
     return this
