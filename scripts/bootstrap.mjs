@@ -129,7 +129,7 @@ export function filesBelow(folder, path) {
   if (!existsSync(start)) return []
   if (statSync(start).isFile()) return [path]
   return readdirSync(start, { withFileTypes: true, recursive: true })
-    .filter((entry) => entry.isFile() && !entry.parentPath.includes(`${sep}node_modules${sep}`))
+    .filter((entry) => entry.isFile() && !`${entry.parentPath}${sep}`.includes(`${sep}node_modules${sep}`))
     .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
     .sort()
 }
