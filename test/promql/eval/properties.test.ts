@@ -67,6 +67,12 @@ describe('a range query is an instant query at each of its steps', () => {
     'avg_over_time(m[2m:30s] @ 400)',
     'label_replace(m, "new", "$1-x", "series", "(.*)")',
     'time() - timestamp(m)',
+    'm smoothed',
+    'rate(m[1m] anchored)',
+    'increase(m[45s] smoothed)',
+    'delta(m[1m] smoothed offset 20s)',
+    'resets(m[2m] anchored)',
+    'changes(m[30s] anchored)',
   ]
   it.each(expressions)('%s', (text) => {
     fc.assert(

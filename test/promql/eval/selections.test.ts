@@ -41,6 +41,9 @@ describe('what an expression reads', () => {
         [700, 1960],
       ],
     ],
+    ['m smoothed', [[700, 2260]]],
+    ['rate(m[10m] anchored)', [[100, 1960]]],
+    ['rate(m[10m] smoothed)', [[100, 2260]]],
     ['time()', []],
   ]
   it.each(cases)('%s', (text, expected) => {
