@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { isIPv4 } from 'node:net'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
 import type { z } from 'zod'
+import { parseScrapeConfigs, type ScrapeConfig } from './collect/scrape/config.ts'
 import { ConfigError } from './config/config-error.ts'
 import { environmentPaths, type FileSettings, fileSchema, type LogLevel, type Role, type Scope, scopes } from './config/schema.ts'
 import { isToken, nearest } from './config/values.ts'
@@ -50,10 +51,8 @@ export interface Config {
     readonly scrapeTimeoutMs: number
     readonly evaluationIntervalMs: number
     readonly externalLabels: Readonly<Record<string, string>>
-    /** `scrape_configs` as the file has them, not yet validated. */
-    readonly configs: readonly unknown[]
-    /** Where their parts stand, for messages: "0.static_configs.1" -> [line, column]. "" is the list itself. */
-    readonly positions: Readonly<Record<string, readonly [number, number]>>
+    /** `scrape_configs`, validated, their defaults filled in. */
+    readonly jobs: readonly ScrapeConfig[]
   }
   /** The file that was read, as it was named; relative paths in it are relative to its folder. */
   readonly configFile: string | null
@@ -195,8 +194,7 @@ function assemble(settings: FileSettings, context: Context): Config {
       scrapeTimeoutMs: timeoutMs ?? Math.min(10_000, scrapeIntervalMs),
       evaluationIntervalMs: settings.global.evaluation_interval,
       externalLabels: settings.global.external_labels,
-      configs: settings.scrape_configs,
-      positions: file?.positionsBelow(['scrape_configs']) ?? {},
+      jobs: scrapeJobs(settings, context),
     },
     configFile: file?.name ?? null,
     warnings: context.warnings,
@@ -204,6 +202,18 @@ function assemble(settings: FileSettings, context: Context): Config {
   const problems = [...conflicts(config, place)]
   if (problems.length > 0) throw new ConfigError(problems)
   return config
+}
+
+function scrapeJobs(settings: FileSettings, { place }: Context): readonly ScrapeConfig[] {
+  const { scrape_interval: scrapeIntervalMs, scrape_timeout: timeoutMs } = settings.global
+  const parsed = parseScrapeConfigs(settings.scrape_configs, {
+    scrapeIntervalMs,
+    scrapeTimeoutMs: timeoutMs ?? Math.min(10_000, scrapeIntervalMs),
+  })
+  if ('jobs' in parsed) return parsed.jobs
+  throw new ConfigError(
+    parsed.issues.map(({ path, message }) => `${place(['scrape_configs', ...path])}: ${['scrape_configs', ...path].join('.')}: ${message}`),
+  )
 }
 
 function tokensOf(settings: FileSettings, { environment, base, place }: Context): TokenConfig[] {

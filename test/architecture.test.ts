@@ -38,7 +38,7 @@ const table: Readonly<Record<string, readonly string[]>> = {
     'engines',
     'stdx',
   ],
-  config: ['domain'],
+  config: ['collect', 'domain'],
   cli: ['presets', 'config', 'engines', 'domain', 'telemetry', 'stdx'],
   main: ['cli'],
 }

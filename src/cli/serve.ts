@@ -113,6 +113,6 @@ function collects({ agent, selfScrape, scrape }: Config): string {
   const parts: string[] = []
   if (agent.enabled) parts.push(`this machine every ${formatDuration(agent.intervalMs)}`)
   if (selfScrape.enabled) parts.push(`itself every ${formatDuration(selfScrape.intervalMs)}`)
-  if (scrape.configs.length > 0) parts.push(`${scrape.configs.length} scrape ${scrape.configs.length === 1 ? 'job' : 'jobs'}`)
+  if (scrape.jobs.length > 0) parts.push(`${scrape.jobs.length} scrape ${scrape.jobs.length === 1 ? 'job' : 'jobs'}`)
   return parts.length > 0 ? parts.join(', ') : 'nothing by itself: it holds what is sent to it'
 }

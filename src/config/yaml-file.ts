@@ -1,4 +1,4 @@
-import { type Document, isAlias, isMap, isNode, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml'
+import { type Document, isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument } from 'yaml'
 import { ConfigError } from './config-error.ts'
 
 const FILE_BYTES_MAX = 4 * 2 ** 20
@@ -14,8 +14,6 @@ export interface YamlFile {
   readonly value: unknown
   /** `name:line:column` of a value, or of the nearest thing around it that the file has. `key`: of the key instead of the value. */
   locate(path: Path, part?: 'key' | 'value'): string
-  /** [line, column] of every value below a path, by the rest of its path joined with dots. */
-  positionsBelow(path: Path): Record<string, readonly [number, number]>
 }
 
 /** @throws ConfigError naming line and column if the text is not one YAML document, or one that is too large, deep or self-referring. */
@@ -40,12 +38,6 @@ export function readYaml(name: string, text: string): YamlFile {
     value: toPlain(document, name),
     locate(path, part = 'value') {
       return place(find(document, path, part))
-    },
-    positionsBelow(path) {
-      const positions: Record<string, readonly [number, number]> = {}
-      const start = nodeAt(document, path)
-      if (start) record(start, '', at, positions)
-      return positions
     },
   }
 }
@@ -100,12 +92,6 @@ function find(document: Document.Parsed, path: Path, part: 'key' | 'value'): num
   return offset
 }
 
-function nodeAt(document: Document.Parsed, path: Path): Node | null {
-  let node: unknown = document.contents
-  for (const step of path) node = child(resolve(document, node), step).value
-  return isNode(node) ? node : null
-}
-
 function child(node: unknown, step: string | number): { key?: unknown; value?: unknown } {
   if (isMap(node)) {
     const pair = node.items.find(({ key }) => String(isScalar(key) ? key.value : key) === String(step))
@@ -121,22 +107,6 @@ function resolve(document: Document.Parsed, node: unknown): unknown {
 
 function startOf(node: unknown, otherwise = 0): number {
   return isNode(node) && node.range ? node.range[0] : otherwise
-}
-
-/** What aliases point at keeps the position of the alias: each thing is visited once. */
-function record(
-  node: Node,
-  path: string,
-  at: (offset: number) => readonly [number, number],
-  into: Record<string, readonly [number, number]>,
-): void {
-  into[path] = at(startOf(node))
-  const below = (step: string | number) => (path === '' ? String(step) : `${path}.${step}`)
-  if (isMap(node)) {
-    for (const { key, value } of node.items) if (isNode(value)) record(value, below(String(isScalar(key) ? key.value : key)), at, into)
-  } else if (isSeq(node)) {
-    for (const [index, item] of node.items.entries()) if (isNode(item)) record(item, below(index), at, into)
-  }
 }
 
 function firstLine(text: string): string {

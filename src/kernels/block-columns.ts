@@ -39,10 +39,16 @@ export class ByteBuffer {
   /** A non-negative integer up to 2^53, 7 bits a byte, least first. */
   varint(value: number): void {
     this.reserve(8)
-    let rest = value
+    let large = value
+    while (large >= 0x80000000) {
+      // `& 0x7f` takes the lowest bits of any exact integer, without a division.
+      this.bytes[this.length++] = (large & 0x7f) | 0x80
+      large = Math.floor(large / 0x80)
+    }
+    let rest = large | 0
     while (rest >= 0x80) {
-      this.bytes[this.length++] = (rest % 0x80) | 0x80
-      rest = Math.floor(rest / 0x80)
+      this.bytes[this.length++] = (rest & 0x7f) | 0x80
+      rest >>>= 7
     }
     this.bytes[this.length++] = rest
   }
@@ -74,6 +80,7 @@ export class ColumnEncoder {
   readonly planes = Array.from({ length: PLANES }, () => new ByteBuffer())
   readonly meta: ColumnMeta = { mode: ColumnMode.delta, first: 0, center: 0, divisor: 1 }
   #rest = new Float64Array(1024)
+  #folded = new Int32Array(1024)
   readonly #sample = new Float64Array(SAMPLED)
 
   /** Bytes in all planes. */
@@ -95,7 +102,10 @@ export class ColumnEncoder {
     meta.mode = ColumnMode.delta
     meta.center = 0
     meta.divisor = 1
-    if (this.#rest.length < count) this.#rest = new Float64Array(2 * count)
+    if (this.#rest.length < count) {
+      this.#rest = new Float64Array(2 * count)
+      this.#folded = new Int32Array(2 * count)
+    }
     if (count > 1) this.#predict(numbers, count)
     this.#divide(count)
     this.#write(count)
@@ -138,20 +148,16 @@ export class ColumnEncoder {
       const i = 1 + Math.floor((j * (count - 1)) / taken)
       sample[j] = ofSteps ? numbers[i] - numbers[i - 1] : numbers[i]
     }
-    const sorted = sample.subarray(0, taken).sort()
-    return sorted[taken >> 1]
+    insertionSort(sample, taken)
+    return sample[taken >> 1]
   }
 
   #divide(count: number): void {
     const rest = this.#rest
     let divisor = 0
     for (let i = 1; i < count && divisor !== 1; i++) {
-      let a = Math.abs(rest[i])
-      while (a !== 0) {
-        const remainder = divisor % a
-        divisor = a
-        a = remainder
-      }
+      const value = Math.abs(rest[i])
+      if (value !== 0 && value !== divisor) divisor = commonDivisor(divisor, value)
     }
     if (divisor <= 1) return
     this.meta.divisor = divisor
@@ -160,20 +166,52 @@ export class ColumnEncoder {
 
   #write(count: number): void {
     const rest = this.#rest
+    const folded = this.#folded
     this.widths.reserve(Math.ceil(count / MINI_BLOCK))
     for (let start = 1; start < count; start += MINI_BLOCK) {
       const end = Math.min(start + MINI_BLOCK, count)
-      let max = 0
+      // Nearly all are small: their bits, or-ed, tell the width, and what is no 32-bit integer shows.
+      let any = 0
+      let isSmall = true
       for (let i = start; i < end; i++) {
         const value = rest[i]
-        const folded = value < 0 ? -2 * value - 1 : 2 * value
-        rest[i] = folded
-        if (folded > max) max = folded
+        const small = value | 0
+        if (small !== value) isSmall = false
+        const bits = (small << 1) ^ (small >> 31)
+        folded[i] = bits
+        any |= bits
       }
-      const width = byteWidth(max)
-      this.widths.bytes[this.widths.length++] = width
-      for (let p = 0; p < width; p++) this.#writePlane(p, start, end)
+      if (isSmall) this.#writeSmall(start, end, (39 - Math.clz32(any)) >>> 3)
+      else this.#writeLarge(start, end)
     }
+  }
+
+  #writeSmall(start: number, end: number, width: number): void {
+    const folded = this.#folded
+    this.widths.bytes[this.widths.length++] = width
+    for (let p = 0; p < width; p++) {
+      const plane = this.planes[p]
+      plane.reserve(MINI_BLOCK)
+      const { bytes } = plane
+      const shift = 8 * p
+      let at = plane.length
+      for (let i = start; i < end; i++) bytes[at++] = folded[i] >>> shift
+      plane.length = at
+    }
+  }
+
+  #writeLarge(start: number, end: number): void {
+    const rest = this.#rest
+    let max = 0
+    for (let i = start; i < end; i++) {
+      const value = rest[i]
+      const bits = value < 0 ? -2 * value - 1 : 2 * value
+      rest[i] = bits
+      if (bits > max) max = bits
+    }
+    const width = byteWidth(max)
+    this.widths.bytes[this.widths.length++] = width
+    for (let p = 0; p < width; p++) this.#writePlane(p, start, end)
   }
 
   #writePlane(p: number, start: number, end: number): void {
@@ -191,6 +229,38 @@ export class ColumnEncoder {
     }
     plane.length = at
   }
+}
+
+function insertionSort(numbers: Float64Array, count: number): void {
+  for (let i = 1; i < count; i++) {
+    const number = numbers[i]
+    let at = i
+    while (at > 0 && numbers[at - 1] > number) {
+      numbers[at] = numbers[at - 1]
+      at--
+    }
+    numbers[at] = number
+  }
+}
+
+/** Of integers that are not negative; whole 32-bit ones are divided as such, which takes a tenth of the time. */
+function commonDivisor(left: number, right: number): number {
+  let a = left
+  let b = right
+  while (b > 0x7fffffff || a > 0x7fffffff) {
+    if (b === 0) return a
+    const remainder = a % b
+    a = b
+    b = remainder
+  }
+  let smallA = a | 0
+  let smallB = b | 0
+  while (smallB !== 0) {
+    const remainder = smallA % smallB
+    smallA = smallB
+    smallB = remainder
+  }
+  return smallA
 }
 
 function byteWidth(max: number): number {

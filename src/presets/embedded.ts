@@ -5,14 +5,16 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { HostAgent } from '../collect/agent/host-agent.ts'
 import { systemFiles } from '../collect/agent/procfs.ts'
-import { parseScrapeConfigs } from '../collect/scrape/config.ts'
+import { parseScrapeConfigs, type ScrapeConfig } from '../collect/scrape/config.ts'
 import { ScrapeManager } from '../collect/scrape/scrape-manager.ts'
-import { type Config, ConfigError } from '../config.ts'
+import type { Config } from '../config.ts'
 import type { Clock } from '../domain/ports/clock.ts'
+import type { TargetView } from '../domain/ports/target-view.ts'
 import { SystemClock, SystemRandom } from '../engines/system-clock.ts'
 import type { GraphqlFrontDoor } from '../graphql/front-door.ts'
 import { HttpServer } from '../http/server.ts'
 import { Ingest } from '../ingest/ingest.ts'
+import { invariant } from '../stdx/invariant.ts'
 import type { Logger } from '../telemetry/log.ts'
 import { LogRetention } from './log-retention.ts'
 import { GuardedLog, openStorage, startQueries } from './storage.ts'
@@ -25,7 +27,6 @@ const PAGE_DIR = fileURLToPath(new URL('../../dist/console', import.meta.url))
 
 /** The whole system in one process, on files in the data folder. Resolves when it answers. */
 export async function startEmbedded(config: Config, logger: Logger): Promise<{ address: string; stop(): Promise<void> }> {
-  const jobs = scrapeJobs(config)
   const clock = new SystemClock()
   const random = new SystemRandom()
   const startedAtMs = clock.nowMs()
@@ -39,15 +40,16 @@ export async function startEmbedded(config: Config, logger: Logger): Promise<{ a
   const ingest = new Ingest({ log: guard, clock, random, limits: config.limits })
   const metadata = new ProjectedMetadata(storage.projector)
   const lag = new EmbeddedLagView(storage.log, storage.control)
-  const scraping = new ScrapeManager({ jobs, append: ingest, clock, logger, userAgent: `Tidemark/${VERSION}` })
   const agent = config.agent.enabled ? hostAgent(config, ingest, clock, logger) : null
   let graphql: GraphqlFrontDoor | null = null
+  let scraping: ScrapeManager | null = null
+  const targets: TargetView = { targets: () => scraping?.targets() ?? [], dropped: () => scraping?.dropped() ?? [] }
   const http = new HttpServer(
     {
       ingest,
       queries,
       metadata,
-      targets: scraping,
+      targets,
       clock,
       logger,
       ready: () => ({ ready: storage.control.ready, reason: 'the log is being read' }),
@@ -81,6 +83,7 @@ export async function startEmbedded(config: Config, logger: Logger): Promise<{ a
   // What is slow to load and not needed for the first samples and answers comes when the server listens already.
   const loading = loadGraphql().catch((error) => logger.error({ error: String(error) }, 'GraphQL could not be loaded'))
   agent?.start()
+  scraping = new ScrapeManager({ jobs: scrapeJobs(config, port), append: ingest, clock, logger, userAgent: `Tidemark/${VERSION}` })
   await scraping.start()
 
   async function loadGraphql(): Promise<void> {
@@ -91,7 +94,7 @@ export async function startEmbedded(config: Config, logger: Logger): Promise<{ a
       append: ingest,
       metadata,
       lag,
-      targets: scraping,
+      targets,
       clock,
       random,
       log: logger,
@@ -106,7 +109,7 @@ export async function startEmbedded(config: Config, logger: Logger): Promise<{ a
   return {
     address: `${config.tls === null ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}`,
     async stop() {
-      await Promise.all([agent?.stop(), scraping.stop()])
+      await Promise.all([agent?.stop(), scraping?.stop()])
       await loading
       await graphql?.close()
       await http.close(DRAIN_MS)
@@ -143,35 +146,22 @@ function hostAgent(config: Config, append: Ingest, clock: Clock, logger: Logger)
   })
 }
 
-/** Jobs of the configuration, and the one that scrapes this server itself. @throws ConfigError */
-function scrapeJobs(config: Config) {
-  const { configs, positions, scrapeIntervalMs, scrapeTimeoutMs } = config.scrape
-  const parsed = parseScrapeConfigs(configs, { scrapeIntervalMs, scrapeTimeoutMs })
-  if ('issues' in parsed) {
-    throw new ConfigError(
-      parsed.issues.map(({ path, message }) => {
-        const at = positions[path.join('.')] ?? positions[path.slice(0, -1).join('.')] ?? positions['']
-        return `${config.configFile ?? 'configuration'}${at === undefined ? '' : `:${at[0]}:${at[1]}`}: scrape_configs.${path.join('.')}: ${message}`
-      }),
-    )
-  }
-  if (!config.selfScrape.enabled) return parsed.jobs
-  const address = `${config.host === '0.0.0.0' || config.host === '::' ? '127.0.0.1' : config.host}:${config.port}`
+/** Jobs of the configuration, and the one that scrapes this server itself. */
+function scrapeJobs(config: Config, port: number): readonly ScrapeConfig[] {
+  if (!config.selfScrape.enabled) return config.scrape.jobs
+  const host = config.host === '0.0.0.0' || config.host === '::' ? '127.0.0.1' : config.host
+  const token = config.security.tokens.find(({ scopes }) => scopes.includes('read'))?.token
   const self = {
     job_name: 'tidemark',
-    scheme: config.tls === null ? 'http' : 'https',
-    ...(config.tls !== null && { tls_config: { insecure_skip_verify: true } }),
-    ...(config.security.tokens.length > 0 && {
-      authorization: { credentials: config.security.tokens.find(({ scopes }) => scopes.includes('read'))?.token ?? '' },
-    }),
-    static_configs: [{ targets: [address] }],
+    static_configs: [{ targets: [`${host.includes(':') ? `[${host}]` : host}:${port}`] }],
+    // A certificate for other names is no reason not to look at oneself.
+    ...(config.tls !== null && { scheme: 'https', tls_config: { insecure_skip_verify: true } }),
+    ...(token !== undefined && { authorization: { credentials: token } }),
   }
-  const own = parseScrapeConfigs([self], {
-    scrapeIntervalMs: config.selfScrape.intervalMs,
-    scrapeTimeoutMs: Math.min(config.selfScrape.intervalMs, 10_000),
-  })
-  if ('issues' in own) throw new ConfigError(own.issues.map(({ message }) => `self_scrape: ${message}`))
-  return [...parsed.jobs, ...own.jobs]
+  const { intervalMs } = config.selfScrape
+  const parsed = parseScrapeConfigs([self], { scrapeIntervalMs: intervalMs, scrapeTimeoutMs: Math.min(intervalMs, 10_000) })
+  invariant('jobs' in parsed, 'the job that scrapes the server itself is valid')
+  return [...config.scrape.jobs, ...parsed.jobs]
 }
 
 async function readTls(config: Config): Promise<{ cert: string; key: string } | null> {

@@ -8,7 +8,7 @@ import { runProjection } from '../projections/series/runner.ts'
 import { SeriesProjection } from '../projections/series/series-projection.ts'
 import { invariant } from '../stdx/invariant.ts'
 import { createLogger } from '../telemetry/log.ts'
-import { registry } from '../telemetry/metrics.ts'
+import { threadMetrics } from '../telemetry/metrics.ts'
 import { folders, type ThreadData } from './threads.ts'
 import { serveCalls } from './worker-rpc.ts'
 
@@ -36,7 +36,7 @@ const running = runProjection({ log, projection, control, clock, logger }, endin
 serveCalls(parentPort, {
   seal: () => projection.sealAll(),
   metadata: () => projection.metadata(),
-  metrics: () => registry.getMetricsAsJSON(),
+  metrics: () => threadMetrics(),
   oldestUnsealed: () => projection.oldestUnsealed(),
   /** Applies what the log still holds, writes the head to the store, closes it. */
   stop: async (argument: { flush: boolean }) => {

@@ -1,4 +1,4 @@
-import type { Config, Limits } from '../config.ts'
+import type { Config } from '../config.ts'
 import type { HeadMemory } from '../projections/series/head-memory.ts'
 
 /** What every worker thread of the embedded preset is started with. */
@@ -7,8 +7,8 @@ export interface ThreadData {
   readonly dataDir: string
   /** The durable end of the log, published by its writer. */
   readonly logShared: SharedArrayBuffer
-  readonly limits: Limits
-  readonly logLevel: Config['logLevel']
+  readonly limits: Config['limits']
+  readonly logLevel: string
   /** The thread's own place among the readers of the head; -1 for the projector. */
   readonly reader: number
 }

@@ -1,9 +1,8 @@
-import { AggregatorRegistry, type MetricObjectWithValues, type MetricValue } from 'prom-client'
 import type { LagView, PartitionLag } from '../domain/ports/lag-view.ts'
 import type { MetadataView, MetricMetadata } from '../domain/ports/metadata-view.ts'
 import type { EmbeddedLogWriter } from '../engines/embedded/log/log-writer.ts'
 import type { Control } from '../projections/series/control.ts'
-import { gauge, registry } from '../telemetry/metrics.ts'
+import { gauge, metricsAsText, type ThreadMetrics } from '../telemetry/metrics.ts'
 import type { Projector } from './storage.ts'
 
 /** Depth and lag of the embedded log, asked and as gauges. */
@@ -65,7 +64,5 @@ export class ProjectedMetadata implements MetadataView {
 
 /** The text of /metrics: this thread's metrics and the projector's, as one. */
 export async function metricsText(projector: Pick<Projector, 'call'>): Promise<string> {
-  const own = await registry.getMetricsAsJSON()
-  const projected = await projector.call<MetricObjectWithValues<MetricValue<string>>[]>('metrics')
-  return await AggregatorRegistry.aggregate([own, projected]).metrics()
+  return metricsAsText([await projector.call<ThreadMetrics>('metrics')])
 }

@@ -1,4 +1,4 @@
-import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { AggregatorRegistry, Counter, Gauge, Histogram, Registry } from 'prom-client'
 
 /** Tidemark's own metrics, served at /metrics. One registry a thread; the main thread adds up those of its workers. */
 export const registry = new Registry()
@@ -32,4 +32,17 @@ export function histogram<L extends string = string>(
     (registry.getSingleMetric(name) as Histogram<L> | undefined) ??
     new Histogram({ name, help, labelNames, buckets: [...buckets], registers: [registry] })
   )
+}
+
+/** A thread's metrics in a form that crosses threads. */
+export type ThreadMetrics = Awaited<ReturnType<Registry['getMetricsAsJSON']>>
+
+/** This thread's metrics, to be sent to the main thread. */
+export function threadMetrics(): Promise<ThreadMetrics> {
+  return registry.getMetricsAsJSON()
+}
+
+/** This thread's metrics and those of others, added up, as the text of /metrics. */
+export async function metricsAsText(others: readonly ThreadMetrics[]): Promise<string> {
+  return AggregatorRegistry.aggregate([await threadMetrics(), ...others]).metrics()
 }

@@ -37,7 +37,7 @@ describe('the configuration', () => {
     const config = loadConfig({}, {})
     expect([config.host, config.port, config.partitions]).toEqual(['127.0.0.1', 4000, 4])
     expect(config.dataDir).toBe(join(process.cwd(), 'data'))
-    expect([config.agent.enabled, config.selfScrape.enabled, config.scrape.configs]).toEqual([false, false, []])
+    expect([config.agent.enabled, config.selfScrape.enabled, config.scrape.jobs]).toEqual([false, false, []])
     expect(config.roles).toContain('query')
     expect(config.limits).toEqual(limits)
   })
@@ -65,14 +65,23 @@ describe('the configuration', () => {
     expect(config.limits.queryTimeoutMs).toBe(limits.queryTimeoutMs)
   })
 
-  it('carries scrape_configs as they are, with the places of their parts', () => {
+  it('takes scrape_configs in their own form, and names the place of what is wrong with them', () => {
     const config = load(
       'global: { scrape_interval: 5s }\nscrape_configs:\n  - job_name: node\n    static_configs:\n      - targets: [a, b]\n',
     )
-    expect(config.scrape.configs).toEqual([{ job_name: 'node', static_configs: [{ targets: ['a', 'b'] }] }])
-    expect(config.scrape.positions['0.job_name']).toEqual([3, 15])
-    expect(config.scrape.positions['0.static_configs.0.targets.1']).toEqual([5, 22])
+    expect(config.scrape.jobs).toMatchObject([
+      {
+        job_name: 'node',
+        metrics_path: '/metrics',
+        scrape_interval: 5000,
+        scrape_timeout: 5000,
+        static_configs: [{ targets: ['a', 'b'] }],
+      },
+    ])
     expect([config.scrape.scrapeIntervalMs, config.scrape.scrapeTimeoutMs]).toEqual([5000, 5000])
+    expect(problems('scrape_configs:\n  - job_name: node\n    scrape_interval: soon\n')).toEqual([
+      expect.stringMatching(/:3:22: scrape_configs\.0\.scrape_interval: expected a duration/),
+    ])
   })
 
   it('takes an empty section as one left out', () => {
@@ -84,7 +93,7 @@ describe('the configuration', () => {
   it('is frozen to its depth and plain enough for a worker', () => {
     const config = load('scrape_configs: [{ job_name: a }]')
     expect(() => Object.assign(config.limits, { bodyBytesMax: 1 })).toThrow(TypeError)
-    expect(() => Object.assign(config.scrape.configs[0] as object, { job_name: 'b' })).toThrow(TypeError)
+    expect(() => Object.assign(config.scrape.jobs[0] as object, { job_name: 'b' })).toThrow(TypeError)
     expect(structuredClone(config)).toEqual(config)
   })
 
