@@ -22,13 +22,14 @@ export class ScaledValues {
     if (this.integers.length < count) this.integers = new Float64Array(2 * count)
     this.exceptions.length = 0
     this.decimals = 0
+    const exceptionsMax = Math.floor(count / EXCEPTIONS_SHARE + 1)
     let isDone = false
-    while (!isDone) isDone = this.#scaleWith(values, start, end)
-    return this.exceptions.length <= count / EXCEPTIONS_SHARE + 1
+    while (!isDone) isDone = this.#scaleWith(values, start, end, exceptionsMax)
+    return this.exceptions.length <= exceptionsMax
   }
 
-  /** One pass with the decimals known so far. @returns false when a value needs more of them */
-  #scaleWith(values: Float64Array, start: number, end: number): boolean {
+  /** One pass with the decimals known so far; gives up at one exception too many. @returns false when a value needs more decimals */
+  #scaleWith(values: Float64Array, start: number, end: number, exceptionsMax: number): boolean {
     const { integers } = this
     const power = POWERS[this.decimals]
     this.exceptions.length = 0
@@ -48,6 +49,7 @@ export class ScaledValues {
       }
       // It takes the place of the one before, which costs the least.
       this.exceptions.push(i - start)
+      if (this.exceptions.length > exceptionsMax) return true
       integers[i - start] = last
     }
     return true
