@@ -6,6 +6,13 @@ import type { EvalLimits, LoadedSeries } from '../evaluate.ts'
 import type { AnnotationCollector } from './annotations.ts'
 import type { Grid } from './table.ts'
 
+/** Cells that any table may have. */
+const CELLS_FREE = 1_000_000
+
+function tooManySamples(): PromqlLimitError {
+  return new PromqlLimitError('query processing would load too many samples into memory in query execution')
+}
+
 /** How many points and samples are held at once, and when to look whether the evaluation must end. */
 export class Budget {
   readonly #limits: EvalLimits
@@ -23,9 +30,15 @@ export class Budget {
   /** @throws PromqlLimitError if what is held is now too much. */
   hold(points: number): void {
     this.#held += points
-    if (this.#held > this.#limits.samplesMax) {
-      throw new PromqlLimitError('query processing would load too many samples into memory in query execution')
-    }
+    if (this.#held > this.#limits.samplesMax) throw tooManySamples()
+  }
+
+  /**
+   * To be asked before a table of so many cells is made. Tables have a cell for each row and step, also where there is no point, so
+   * many short-lived series over many steps would take more memory than their points tell.
+   */
+  makeRoom(cells: number): void {
+    if (cells > Math.max(CELLS_FREE, 2 * this.#limits.samplesMax)) throw tooManySamples()
   }
 
   /** Checks that so many more could be held. */

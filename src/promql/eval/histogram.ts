@@ -7,8 +7,7 @@ import { dropNames, type Table, TableBuilder } from './table.ts'
 /** The buckets of one classic histogram: rows of the table that differ only in `le`, by bound. */
 interface Histogram {
   readonly labels: Labels
-  readonly bounds: number[]
-  readonly rows: number[]
+  readonly buckets: { readonly bound: number; readonly row: number }[]
 }
 
 /** Bounds and cumulative counts of one histogram at one step; equal bounds are one bucket. */
@@ -33,14 +32,12 @@ function histogramsOf(table: Table, place: Span, context: Context): Histogram[] 
     const rest = labels.without(LE)
     let histogram = byKey.get(rest.key)
     if (histogram === undefined) {
-      histogram = { labels: rest, bounds: [], rows: [] }
+      histogram = { labels: rest, buckets: [] }
       byKey.set(rest.key, histogram)
     }
-    let at = histogram.bounds.length
-    while (at > 0 && (histogram.bounds[at - 1] as number) > bound) at--
-    histogram.bounds.splice(at, 0, bound)
-    histogram.rows.splice(at, 0, row)
+    histogram.buckets.push({ bound, row })
   }
+  for (const { buckets } of byKey.values()) buckets.sort((a, b) => (a.bound < b.bound ? -1 : a.bound > b.bound ? 1 : 0))
   return [...byKey.values()]
 }
 
@@ -50,7 +47,9 @@ function eachHistogram(table: Table, place: Span, context: Context, compute: (bu
   const histograms = histogramsOf(table, place, context)
   const builder = new TableBuilder(histograms.length, steps)
   const rowPresent = new Uint8Array(steps)
-  for (const { labels, bounds, rows } of histograms) {
+  for (const { labels, buckets: of } of histograms) {
+    const bounds = Float64Array.from(of, ({ bound }) => bound)
+    const rows = Int32Array.from(of, ({ row }) => row)
     const buckets: Buckets = { bounds: new Float64Array(rows.length), counts: new Float64Array(rows.length), length: 0 }
     const { base } = builder
     let count = 0

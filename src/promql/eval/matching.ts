@@ -2,7 +2,7 @@ import type { Labels } from '../../domain/labels.ts'
 import { invariant } from '../../stdx/invariant.ts'
 import type { ArithmeticOp, Binary, ComparisonOp, VectorMatching } from '../ast.ts'
 import { PromqlExecutionError } from '../errors.ts'
-import type { Context } from './context.ts'
+import type { Budget, Context } from './context.ts'
 import { keyFunction, labelsText, withLabel } from './labels.ts'
 import { applyArithmetic, applyComparison, isComparison, type Operand } from './operators.ts'
 import { emptyTable, relabel, type Table, TableBuilder } from './table.ts'
@@ -40,8 +40,7 @@ export function matchVectors(node: Binary, left: Table, right: Table, context: C
   for (const [key, rows] of manyRows) {
     const ones = oneRows.get(key)
     if (ones === undefined) continue
-    pairs.addGroup(rows, ones)
-    context.budget.work(rows.length * ones.length * steps)
+    pairs.addGroup(rows, ones, context.budget)
   }
   return pairs.build()
 }
@@ -107,14 +106,15 @@ class Pairs {
     this.#holds = new Uint8Array(sides.one.steps)
   }
 
-  addGroup(manyRows: readonly number[], oneRows: readonly number[]): void {
+  addGroup(manyRows: readonly number[], oneRows: readonly number[], budget: Budget): void {
     // Several pairs in a group can collide at a step, even where a comparison then drops their points.
     const taken = manyRows.length > 1 ? new Map<string, Uint8Array>() : null
     for (const manyRow of manyRows) {
       for (const oneRow of oneRows) {
-        const labels = this.#resultLabels(manyRow, oneRow)
+        budget.work(this.#sides.one.steps)
         const { present, count } = this.#bothPresent(manyRow, oneRow)
         if (count === 0) continue
+        const labels = this.#resultLabels(manyRow, oneRow)
         if (taken !== null) this.#rejectCollision(taken, labels, present)
         this.#compute(manyRow, oneRow, labels, present, count)
       }

@@ -39,6 +39,7 @@ export function callRangeFunction(call: RangeCall, context: Context): Table {
   const kernel = rangeFunction({ stepTimes: grid.times, ends, rangeMs, extension, parameter })
   const { before, after } = reachBeyond(extension, context.lookbackMs)
   const windows = new RangeWindows(after === 0 ? ends : ends.map((end) => end + after), rangeMs + before + after)
+  budget.makeRoom(range.series.length * grid.count)
   const builder = new TableBuilder(range.series.length, grid.count)
   const present = new Uint8Array(grid.count)
   const names = new Set<string>()

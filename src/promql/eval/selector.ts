@@ -38,6 +38,7 @@ function selectSmoothed(selector: VectorSelector, context: Context): Table {
   if (first === undefined) return emptyTable(0)
   const { lookbackMs } = context
   const series = liveSeries(selector, first - lookbackMs, (refs[refs.length - 1] as number) + lookbackMs, context)
+  context.budget.makeRoom(series.length * refs.length)
   return smoothInstant(series, refs, lookbackMs)
 }
 
@@ -50,6 +51,7 @@ function select(selector: VectorSelector, context: Context, timesWanted: boolean
   const series = loadedFor(context, selector)
   const steps = context.grid.count
   const windows = new LookbackWindows(referenceTimes(selector.at, selector.offsetMs, context), context.lookbackMs)
+  context.budget.makeRoom(series.length * steps)
   const builder = new TableBuilder(series.length, steps)
   const present = new Uint8Array(steps)
   for (const { labels, times, values } of series) {

@@ -48,6 +48,14 @@ describe('limits', () => {
     expect(range('sum(count_over_time(m[300s]))', manySeries(1), limits).result.series).toHaveLength(1)
   })
 
+  it('refuses tables that would be large though nearly empty', () => {
+    const series = manySeries(200).map(({ labels, times, values }) => ({ labels, times: times.slice(0, 1), values: values.slice(0, 1) }))
+    const expr = parseExpr('m')
+    const long = { startMs: 0, endMs: 100_000_000, stepMs: 10_000, lookbackMs: 10_000 }
+    const loaded = new Map(selections(expr, long).map(({ selector }) => [selector, series]))
+    expect(() => evaluateRange(expr, long, loaded, { samplesMax: 1000, checkpoint: () => {} })).toThrow(PromqlLimitError)
+  })
+
   it('ends when a checkpoint throws', () => {
     let calls = 0
     const checkpoint = () => {
