@@ -183,7 +183,7 @@ export class EmbeddedLogWriter implements EventLog {
     await this.#trimming.catch(() => {})
     // An empty frame: the last one with records is then followed by a sound one, so that damage to it can't pass for a torn tail.
     if (this.#active && this.#following === null) {
-      await this.#commit([...this.#next], new Array(this.partitionCount).fill(0), Buffer.alloc(0)).catch(() => {})
+      await this.#commit(new Array(this.partitionCount).fill(0), Buffer.alloc(0)).catch(() => {})
     }
     await this.#segments.prepared()
     await this.#active?.file.close()
@@ -195,16 +195,18 @@ export class EmbeddedLogWriter implements EventLog {
     await undefined
     while (this.#line.length > 0) {
       const group = this.#takeGroup()
+      const firsts = [...this.#next]
+      let failure: EngineError | null = null
       try {
         await this.#writeGroup(group)
       } catch (cause) {
-        const error = new EngineError('LOG_UNWRITABLE', `log of ${this.topic} can't be written: ${String(cause)}`, {
-          retryable: true,
-          cause,
-        })
-        for (const waiting of group) waiting.reject(error)
+        failure = new EngineError('LOG_UNWRITABLE', `log of ${this.topic} can't be written: ${String(cause)}`, { retryable: true, cause })
       }
       for (const waiting of group) this.#bytesInFlight -= waiting.bytes
+      for (const waiting of group) {
+        if (failure) waiting.reject(failure)
+        else waiting.resolve(reached(waiting.records, firsts))
+      }
     }
     this.#writing = null
   }
@@ -223,20 +225,10 @@ export class EmbeddedLogWriter implements EventLog {
       bytes += waiting.bytes
       for (const { partition } of waiting.records) counts[partition]!++
     }
-    const firsts = [...this.#next]
-    await this.#commit(firsts, counts, encodeBody(recordsOf(group), bytes))
-    // Each append learns where its own records ended.
-    for (const waiting of group) {
-      const reached = new Map<number, number>()
-      for (const { partition } of waiting.records) {
-        firsts[partition]!++
-        reached.set(partition, firsts[partition] as number)
-      }
-      waiting.resolve(reached)
-    }
+    await this.#commit(counts, encodeBody(recordsOf(group), bytes))
   }
 
-  async #commit(firsts: readonly number[], counts: readonly number[], raw: Uint8Array): Promise<void> {
+  async #commit(counts: readonly number[], raw: Uint8Array): Promise<void> {
     const packed = await compressBody(raw)
     const body = packed ?? raw
     const segment = await this.#room(headerBytes(this.partitionCount) + body.length)
@@ -250,7 +242,7 @@ export class EmbeddedLogWriter implements EventLog {
         rawBytes: raw.length,
         zstd: packed !== null,
         previousEnd: segment.end === 0 ? segment.previousEnd : null,
-        firsts,
+        firsts: this.#next,
         counts,
       },
       body,
@@ -329,4 +321,14 @@ export class EmbeddedLogWriter implements EventLog {
 
 function* recordsOf(group: readonly Waiting[]): Generator<RecordToAppend> {
   for (const waiting of group) yield* waiting.records
+}
+
+/** Where the records of one append ended, by partition; `firsts` moves on with them. */
+function reached(records: readonly RecordToAppend[], firsts: number[]): PartitionOffsets {
+  const offsets = new Map<number, number>()
+  for (const { partition } of records) {
+    firsts[partition]!++
+    offsets.set(partition, firsts[partition] as number)
+  }
+  return offsets
 }
