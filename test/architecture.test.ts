@@ -51,19 +51,18 @@ const purePackages: Readonly<Record<string, readonly string[]>> = {
   stdx: [],
   kernels: [],
   domain: [],
-  promql: ['@prometheus-io/lezer-promql', '@lezer/common', '@lezer/lr', 're2js'],
+  promql: ['re2js'],
 }
 
 /** Packages that one place alone knows. */
 const owners: readonly (readonly [packages: RegExp, folders: readonly string[]])[] = [
   [/^(inversify|reflect-metadata)$/, ['presets']],
-  [/^(@apollo\/|@graphql-tools\/|graphql-relay$|dataloader$)/, ['graphql']],
+  [/^(@apollo\/|@graphql-tools\/|dataloader$)/, ['graphql']],
   [/^graphql(-ws)?(\/|$)/, ['graphql', 'http']],
   [/^ws$/, ['graphql', 'http']],
   [/^(pino|prom-client)$/, ['telemetry']],
   [/^commander$/, ['cli']],
   [/^hyparquet(-writer)?$/, ['tiering']],
-  [/^systeminformation$/, ['collect']],
   [/^node:sqlite$/, ['engines']],
 ]
 

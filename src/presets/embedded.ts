@@ -10,16 +10,16 @@ import { ScrapeManager } from '../collect/scrape/scrape-manager.ts'
 import type { Config } from '../config.ts'
 import type { Clock } from '../domain/ports/clock.ts'
 import type { TargetView } from '../domain/ports/target-view.ts'
-import { SystemClock, SystemRandom } from '../engines/system-clock.ts'
 import type { GraphqlFrontDoor } from '../graphql/front-door.ts'
 import { HttpServer } from '../http/server.ts'
-import { Ingest } from '../ingest/ingest.ts'
+import type { Ingest } from '../ingest/ingest.ts'
 import { invariant } from '../stdx/invariant.ts'
 import type { Logger } from '../telemetry/log.ts'
+import { embeddedContainer } from './embedded-module.ts'
 import { LogRetention } from './log-retention.ts'
-import { GuardedLog, openStorage, startQueries } from './storage.ts'
+import { Tokens } from './tokens.ts'
 import { VERSION } from './version.ts'
-import { EmbeddedLagView, metricsText, ProjectedMetadata } from './views.ts'
+import { metricsText } from './views.ts'
 
 /** Requests get so long to finish when the server stops; the rest of the ten seconds is the storage's. */
 const DRAIN_MS = 4000
@@ -27,19 +27,22 @@ const PAGE_DIR = fileURLToPath(new URL('../../dist/console', import.meta.url))
 
 /** The whole system in one process, on files in the data folder. Resolves when it answers. */
 export async function startEmbedded(config: Config, logger: Logger): Promise<{ address: string; stop(): Promise<void> }> {
-  const clock = new SystemClock()
-  const random = new SystemRandom()
-  const startedAtMs = clock.nowMs()
-  const storage = await openStorage(config, clock, logger, (error) => {
+  const container = embeddedContainer(config, logger, (error) => {
     // Without its projector nothing new would be answered: better to end, and be started again.
     logger.error({ error: String(error) }, 'the projector has failed; the server ends')
     process.exit(1)
   })
-  const guard = new GuardedLog(storage, clock)
-  const queries = startQueries(config, storage, clock, logger)
-  const ingest = new Ingest({ log: guard, clock, random, limits: config.limits })
-  const metadata = new ProjectedMetadata(storage.projector)
-  const lag = new EmbeddedLagView(storage.log, storage.control)
+  const clock = container.get(Tokens.Clock)
+  const random = container.get(Tokens.Random)
+  const startedAtMs = clock.nowMs()
+  const storage = await container.getAsync(Tokens.Storage)
+  const [guard, queries, ingest, metadata, lag] = await Promise.all([
+    container.getAsync(Tokens.SamplesLog),
+    container.getAsync(Tokens.Queries),
+    container.getAsync(Tokens.Ingest),
+    container.getAsync(Tokens.Metadata),
+    container.getAsync(Tokens.Lag),
+  ])
   const agent = config.agent.enabled ? hostAgent(config, ingest, clock, logger) : null
   let graphql: GraphqlFrontDoor | null = null
   let scraping: ScrapeManager | null = null
@@ -125,7 +128,7 @@ export async function startEmbedded(config: Config, logger: Logger): Promise<{ a
 /** Seals every bucket of a data folder that no server has open: `tidemark seal --data`. */
 export async function sealStopped(config: Config, logger: Logger): Promise<void> {
   const failed = Promise.withResolvers<never>()
-  const storage = await openStorage(config, new SystemClock(), logger, failed.reject)
+  const storage = await embeddedContainer(config, logger, failed.reject).getAsync(Tokens.Storage)
   const seal = async () => {
     while (!storage.control.ready) await delay(10)
     await storage.projector.call('seal')
