@@ -8,7 +8,7 @@
  * corruption, named with file and byte; a reader that wants nothing of what it held passes by.
  */
 import { CorruptionError, EngineError } from '../../../domain/errors.ts'
-import type { EventLog, LogBatch } from '../../../domain/ports/event-log.ts'
+import type { EventLog, LogBatch, LogRecord } from '../../../domain/ports/event-log.ts'
 import type { Offset, PartitionOffsets } from '../../../domain/position.ts'
 import type { FrameHeader } from './frame.ts'
 import { decodeBody } from './frame-body.ts'
@@ -132,7 +132,11 @@ export class EmbeddedLogReader implements Pick<EventLog, 'topic' | 'partitionCou
             at = await this.#pass(file, at, nextFrame(at, header), limit, wanted)
             continue
           }
-          const records = decodeBody(header, body, wanted, `log ${file.path} at byte ${at}`)
+          const records = unpack(header, body, wanted, `log ${file.path} at byte ${at}`)
+          if (records === null) {
+            at = await this.#pass(file, at, nextFrame(at, header), limit, wanted)
+            continue
+          }
           this.#advance(header, wanted, file, at)
           yield { records, gaps: [] }
         }
@@ -235,7 +239,7 @@ export class EmbeddedLogReader implements Pick<EventLog, 'topic' | 'partitionCou
       return await SegmentFile.open(this.#fs, this.#folder, segment, 'read')
     } catch (cause) {
       this.#throwIfTrimmed(segment)
-      if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return null
+      if (typeof cause === 'object' && cause !== null && 'code' in cause && cause.code === 'ENOENT') return null
       throw new EngineError('LOG_UNREADABLE', `log ${this.#folder}: can't open segment ${segment}`, { retryable: true, cause })
     }
   }
@@ -280,4 +284,14 @@ function wants(header: FrameHeader, wanted: ReadonlyMap<number, Offset>): boolea
     if (count > 0 && (header.firsts[partition] as number) + count > offset) return true
   }
   return false
+}
+
+/** @returns null when the body is no frame's, though its checksum is right */
+function unpack(header: FrameHeader, body: Buffer, wanted: ReadonlyMap<number, Offset>, place: string): LogRecord[] | null {
+  try {
+    return decodeBody(header, body, wanted, place)
+  } catch (error) {
+    if (error instanceof CorruptionError) return null
+    throw error
+  }
 }

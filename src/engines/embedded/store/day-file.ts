@@ -7,7 +7,7 @@ import type { BlockRow, PartitionRef } from '../../../domain/ports/block-store.t
 /** Version of the tables, in the file's `user_version`; docs/formats/block-store.md. */
 const SCHEMA_VERSION = 1
 const APPLICATION_ID = 0x544d_4253 // "TMBS"
-/** Small pages pack large values best: a value's rest shares its page with others (docs/decisions/0011-embedded-block-store.md). */
+/** Small pages pack large values best: a value's rest shares its page with others (docs/decisions/0013-embedded-block-store.md). */
 const PAGE_BYTES = 4096
 const WAL_PAGES_MAX = 4096
 const WAL_BYTES_KEPT = 4 * 2 ** 20
@@ -223,12 +223,17 @@ function translated<T>(path: string, work: () => T): T {
   try {
     return work()
   } catch (error) {
-    if (!(error instanceof Error) || !('errcode' in error) || typeof error.errcode !== 'number') throw error
+    if (!isSqliteError(error)) throw error
     const primary = error.errcode & 0xff
     const code = CODES[primary]
     if (code === 'CORRUPT') throw new CorruptionError(`block store ${path} is damaged: ${error.message}`, { cause: error })
     throw new EngineError(code ?? 'STORE_FAILED', `block store ${path}: ${error.message}`, { retryable: code !== undefined, cause: error })
   }
+}
+
+/** Not by its class: an error of Node's own may come from another realm than ours. */
+function isSqliteError(error: unknown): error is { errcode: number; message: string } {
+  return typeof error === 'object' && error !== null && 'errcode' in error && typeof error.errcode === 'number'
 }
 
 /** By SQLite's primary result code. */
