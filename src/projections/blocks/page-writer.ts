@@ -82,13 +82,13 @@ export class PageWriter {
     this.#columns.encode(times, times.length)
     this.#timeEntries.varint(times.length)
     this.#writeMeta(this.#timeEntries)
-    this.#order.bytes[this.#reserveOrder()] = 0
+    this.#order.varint(0)
     return index
   }
 
   #addValues(values: Float64Array, start: number, end: number): void {
     const entries = this.#seriesEntries
-    this.#order.bytes[this.#reserveOrder()] = 1
+    this.#order.varint(1)
     if (!this.#scaled.scale(values, start, end)) {
       entries.varint(ValuesKind.bits)
       this.#addBits(values, start, end)
@@ -128,11 +128,6 @@ export class PageWriter {
     entries.zigzag(first)
     entries.zigzag(center)
     entries.varint(divisor)
-  }
-
-  #reserveOrder(): number {
-    this.#order.reserve(1)
-    return this.#order.length++
   }
 
   #close(): void {

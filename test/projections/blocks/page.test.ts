@@ -154,6 +154,13 @@ describe('pages', () => {
     expect(read(pages)).toEqual(series)
   })
 
+  it.each([1023, 1024, 2500])('hold %i short series in one page', (count) => {
+    const series = Array.from({ length: count }, (_, s) => numbers([s, s / 4]))
+    const pages = write(series, false, 1024 * 1024)
+    expect(pages.length).toBe(1)
+    expect(read(pages)).toEqual(series)
+  })
+
   it('take little for what is regular: a constant series of 720 samples under 60 bytes', () => {
     const many = Array.from({ length: 100 }, () => numbers(Array(720).fill(7)))
     expect(write(many, false)[0].bytes.length / 100).toBeLessThan(60)
