@@ -172,8 +172,17 @@ export class Segments {
 
   /** @returns null when the file holds no sound frame of this segment */
   async #openLast(segment: number, findings: OpenFinding[]): Promise<LastSegment | null> {
-    const { fs, folder } = this.#options
-    const file = await SegmentFile.open(fs, folder, segment, 'write')
+    const file = await SegmentFile.open(this.#options.fs, this.#options.folder, segment, 'write')
+    let last: LastSegment | null = null
+    try {
+      last = await this.#scanLast(file, findings)
+    } finally {
+      if (last === null) await file.close()
+    }
+    return last
+  }
+
+  async #scanLast(file: SegmentFile, findings: OpenFinding[]): Promise<LastSegment | null> {
     const size = await file.file.size()
     let next: number[] = []
     let first: FrameHeader | null = null
@@ -198,14 +207,11 @@ export class Segments {
       findings.push({ kind: 'damaged', file: file.path, byte: at })
       at = resumed
     }
-    if (first === null) {
-      await file.close()
-      return null
-    }
+    if (first === null) return null
     await rewrite(file.file, last)
     const { salt, previousEnd } = first
     const firsts = previousEnd === null ? null : first.firsts
-    return { active: { segment, file: file.file, salt, firsts, previousEnd: previousEnd ?? 0, end, bytes: size }, next }
+    return { active: { segment: file.segment, file: file.file, salt, firsts, previousEnd: previousEnd ?? 0, end, bytes: size }, next }
   }
 
   #checkTopic(header: FrameHeader): void {
