@@ -5,7 +5,7 @@ import { PageReader } from '../blocks/page-reader.ts'
 import { PageWriter } from '../blocks/page-writer.ts'
 import { type BucketEntry, pageKey, pagesRef, type RunPages, runsOf } from './catalogue.ts'
 import { PAGE_BYTES_TARGET, pageRows, summary } from './flush.ts'
-import { mergePieces, type Piece } from './merge.ts'
+import { type Columns, mergePieces, type Piece } from './merge.ts'
 
 export interface SealParts {
   readonly version: number
@@ -54,33 +54,55 @@ async function sealMetric(parts: SealParts, entry: BucketEntry, metric: string, 
     }
   }
   const writer = new PageWriter({ pageBytesTarget: PAGE_BYTES_TARGET, compress: true })
-  for (const { identity, pieces } of series.values()) {
-    const { times, values } = mergePieces(pieces)
-    writer.add(identity, times, values, 0, times.length)
+  const merged = new Map<string, Columns>()
+  for (const [key, { identity, pieces }] of series) {
+    const columns = mergePieces(pieces)
+    merged.set(key, columns)
+    writer.add(identity, columns.times, columns.values, 0, columns.times.length)
   }
   const pages = writer.finish()
   const rows = pageRows(parts.version, metric, entry.bucket, entry.partition, run, pages)
   await parts.store.put(rows)
-  await verify(parts, ref.partitionKey, rows)
+  await verify(parts, ref.partitionKey, rows, merged)
   return summary(run, pages)
 }
 
 function collectPage(page: PageReader, series: Map<string, { identity: Uint8Array; pieces: Piece[] }>): void {
   for (let chunk = 0; chunk < page.seriesCount; chunk++) {
     const identity = page.identities.subarray(16 * chunk, 16 * chunk + 16)
-    const key = Buffer.from(identity.buffer, identity.byteOffset, 16).toString('latin1')
+    const key = keyOf(identity)
     let known = series.get(key)
     if (known === undefined) series.set(key, (known = { identity, pieces: [] }))
     known.pieces.push({ times: page.times(chunk), values: page.values(chunk), unordered: false })
   }
 }
 
-/** The record changes hands here: what was written is read again before anything older is let go of. */
-async function verify(parts: SealParts, partitionKey: string, rows: readonly BlockRow[]): Promise<void> {
+/**
+ * The record changes hands here: what was written is read from the store again, decoded, and compared sample by sample, bit by bit, before
+ * anything older is let go of.
+ */
+async function verify(parts: SealParts, partitionKey: string, rows: readonly BlockRow[], merged: Map<string, Columns>): Promise<void> {
+  let found = 0
   for (const row of rows) {
+    const where = `${partitionKey}/${row.clusteringKey}`
     const stored = await parts.store.get(row, row.clusteringKey)
-    if (stored === null || Buffer.compare(stored, row.value) !== 0) {
-      throw new CorruptionError(`sealed page ${partitionKey}/${row.clusteringKey} was not stored as it was written`)
+    if (stored === null) throw new CorruptionError(`sealed page ${where} was put and is not there`)
+    const page = PageReader.open(stored, where)
+    for (let chunk = 0; chunk < page.seriesCount; chunk++, found++) {
+      const expected = merged.get(keyOf(page.identities.subarray(16 * chunk, 16 * chunk + 16)))
+      if (expected === undefined || !isSame(page.times(chunk), expected.times) || !isSame(page.values(chunk), expected.values)) {
+        throw new CorruptionError(`sealed page ${where} does not hold in chunk ${chunk} what was merged into it`)
+      }
     }
   }
+  if (found !== merged.size) throw new CorruptionError(`sealed pages of ${partitionKey} hold ${found} series, expected ${merged.size}`)
+}
+
+/** Equal bits. */
+function isSame(a: Float64Array, b: Float64Array): boolean {
+  return Buffer.compare(new Uint8Array(a.buffer, a.byteOffset, a.byteLength), new Uint8Array(b.buffer, b.byteOffset, b.byteLength)) === 0
+}
+
+function keyOf(identity: Uint8Array): string {
+  return Buffer.from(identity.buffer, identity.byteOffset, 16).toString('latin1')
 }
