@@ -1,7 +1,8 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { EngineError } from '../../domain/errors.ts'
+import { makeFolderDurably } from './folders.ts'
 
 /** Held by the one process that uses a data folder. */
 export interface DataLock {
@@ -24,7 +25,7 @@ const PID_FILE = 'pid'
 export function lockDataFolder(folder: string): DataLock {
   let database: DatabaseSync
   try {
-    mkdirSync(folder, { recursive: true })
+    makeFolderDurably(folder)
     database = new DatabaseSync(join(folder, LOCK_FILE))
   } catch (cause) {
     throw unusable(folder, cause)

@@ -1,8 +1,8 @@
-import { mkdirSync } from 'node:fs'
 import { DatabaseSync, type SQLOutputValue, type StatementSync } from 'node:sqlite'
 import { crc32 } from 'node:zlib'
 import { CorruptionError, EngineError } from '../../../domain/errors.ts'
 import type { BlockRow, PartitionRef } from '../../../domain/ports/block-store.ts'
+import { makeFolderDurably } from '../folders.ts'
 
 /** Version of the tables, in the file's `user_version`; docs/formats/block-store.md. */
 const SCHEMA_VERSION = 1
@@ -252,7 +252,7 @@ const CODES: Readonly<Record<number, string>> = {
 
 export function makeFolder(path: string): void {
   try {
-    mkdirSync(path, { recursive: true })
+    makeFolderDurably(path)
   } catch (cause) {
     throw new EngineError('STORE_UNWRITABLE', `block store ${path}: can't make the folder`, { retryable: true, cause })
   }

@@ -1,10 +1,11 @@
-import { closeSync, fsyncSync, openSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { readdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { EngineError } from '../../../domain/errors.ts'
 import type { BlockRow, BlockStore, PartitionRef } from '../../../domain/ports/block-store.ts'
 import { DAY_MS, type TimestampMs } from '../../../domain/time.ts'
 import { invariant } from '../../../stdx/invariant.ts'
+import { syncFolder } from '../folders.ts'
 import { DayFile, makeFolder, type ScanRange } from './day-file.ts'
 
 export interface BlockStoreOptions {
@@ -186,13 +187,4 @@ export class SqliteBlockStore implements BlockStore {
 
 function fileName(dayOf: TimestampMs | null): string {
   return dayOf === null ? META : `${new Date(dayOf).toISOString().slice(0, 10)}.db`
-}
-
-function syncFolder(path: string): void {
-  const folder = openSync(path, 'r')
-  try {
-    fsyncSync(folder)
-  } finally {
-    closeSync(folder)
-  }
 }
