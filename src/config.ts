@@ -85,7 +85,14 @@ const flagPaths: Readonly<Record<Exclude<keyof Flags, 'config'>, { path: string;
 }
 
 /** Used by the tests, the shell and the clients of a server, and no settings of the server. */
-const otherVariables = ['TIDEMARK_CONFIG', 'TIDEMARK_TOKEN', 'TIDEMARK_URL', 'TIDEMARK_REQUIRE_ALL', 'TIDEMARK_TOOLS', 'TIDEMARK_PROMQLTEST']
+const otherVariables = [
+  'TIDEMARK_CONFIG',
+  'TIDEMARK_TOKEN',
+  'TIDEMARK_URL',
+  'TIDEMARK_REQUIRE_ALL',
+  'TIDEMARK_TOOLS',
+  'TIDEMARK_PROMQLTEST',
+]
 
 /**
  * Flags win over the environment (TIDEMARK_*), that over the YAML file, that over the defaults.
