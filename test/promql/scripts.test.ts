@@ -20,7 +20,9 @@ describe('the scripts of Prometheus itself', () => {
   const run = official === undefined || official === '' ? it.skip : it
 
   run('hold but for native histograms, experimental functions and delayed name removal', () => {
-    for (const name of readdirSync(official as string).filter((file) => file.endsWith('.test'))) {
+    // Names with dots and letters beyond ASCII without quotes: off in Prometheus unless a feature flag turns them on.
+    const optional = ['unquoted_utf8_names.test']
+    for (const name of readdirSync(official as string).filter((file) => file.endsWith('.test') && !optional.includes(file))) {
       const { evaluated, failures } = runScript(readFileSync(`${official}/${name}`, 'utf8'))
       const told = failures.filter(({ unsupported }) => !unsupported)
       console.log(
