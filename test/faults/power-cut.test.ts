@@ -62,7 +62,7 @@ function acknowledgements(calls: readonly Call[]): Acknowledged[] {
   for (const { path, strings, startedAt } of calls) {
     if (!isSocket(path)) continue
     const head = Buffer.concat(strings).subarray(0, 2000).toString('latin1')
-    const position = /^HTTP\/1\.1 2\d\d[^]*x-tidemark-position: (\S+)/.exec(head)?.[1]
+    const position = /^HTTP\/1\.1 2\d\d.*x-tidemark-position: (\S+)/s.exec(head)?.[1]
     if (position !== undefined) found.push({ line: startedAt, position })
   }
   return found

@@ -130,7 +130,7 @@ export class PowerCutDisk {
         return void at(returnedAt, () => this.#change(call.path, { kind: 'truncate', length: offsetOf(call) }))
       case 'fsync':
       case 'fdatasync':
-        return this.#planSync(call.path, startedAt, returnedAt)
+        return void this.#planSync(call.path, startedAt, returnedAt)
       case 'write':
       case 'writev': {
         // The only file that is written at its cursor is the one with the process id, in one go.
