@@ -2,7 +2,7 @@
 import { TestRandom } from './fakes.ts'
 import { labelField, varint } from './write-request.ts'
 
-const metrics = [
+export const metrics = [
   'cpu_usage_user',
   'cpu_usage_system',
   'cpu_usage_idle',

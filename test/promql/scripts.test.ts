@@ -22,13 +22,17 @@ describe('the scripts of Prometheus itself', () => {
   run('hold but for native histograms, experimental functions and delayed name removal', () => {
     // Names with dots and letters beyond ASCII without quotes: off in Prometheus unless a feature flag turns them on.
     const optional = ['unquoted_utf8_names.test']
+    // Refused as a Prometheus without feature flags refuses it; said in other words or with a place; kept names, which are a flag too.
+    const expected = /not enabled|experimental|no such annotation/
+    const flagged = ['name_label_dropping.test']
+    const surprises: string[] = []
     for (const name of readdirSync(official as string).filter((file) => file.endsWith('.test') && !optional.includes(file))) {
       const { evaluated, failures } = runScript(readFileSync(`${official}/${name}`, 'utf8'))
-      const told = failures.filter(({ unsupported }) => !unsupported)
-      console.log(
-        `${name}: ${evaluated} evaluated, ${told.length} failed\n${told.map((f) => `  ${f.line} ${f.expr}: ${f.message}`).join('\n')}`,
-      )
       expect(evaluated).toBeGreaterThan(0)
+      for (const { line, expr, message, unsupported } of failures) {
+        if (!unsupported && !expected.test(message) && !flagged.includes(name)) surprises.push(`${name}:${line} ${expr}: ${message}`)
+      }
     }
+    expect(surprises).toEqual([])
   })
 })
