@@ -104,7 +104,7 @@ export async function startEmbedded(config: Config, logger: Logger): Promise<{ a
       version: VERSION,
       roles: config.roles,
       startedAtMs,
-      authenticate: (token) => http.policy.authenticate(token),
+      authenticate: (token, address) => http.policy.authenticate(token, address),
       graphiqlHtml: existsSync(page) ? await readFile(page) : null,
     })
   }

@@ -89,6 +89,9 @@ export class Projector {
   }
 }
 
+/** From here on no write is taken, so that what is on its way still fits. */
+const INDEX_FULL_AT = 0.9
+
 /** The log as ingest sees it: what is durable is known to the readers' side, and at its cap it takes no more. */
 export class GuardedLog implements Pick<EventLog, 'append' | 'partitionCount' | 'generation'> {
   readonly partitionCount: number
@@ -116,6 +119,9 @@ export class GuardedLog implements Pick<EventLog, 'append' | 'partitionCount' | 
           retryable: true,
         },
       )
+    }
+    if (this.#control.indexFullness >= INDEX_FULL_AT) {
+      throw new EngineError('INDEX_FULL', 'the index of series is nearly full: nothing is taken until series expire', { retryable: true })
     }
     if (this.#control.stalled) {
       throw new EngineError('HEAD_FULL', 'the head is full and can not be written to the store: nothing is taken until that is over', {

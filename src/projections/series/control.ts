@@ -19,6 +19,8 @@ const Word = {
   ready: 7,
   /** 1 while the head is at its memory bound and no longer tails. */
   stalled: 8,
+  /** How full the index is, in thousandths of what it can hold. */
+  indexFullness: 9,
   generations: 16,
   readers: 32,
 } as const
@@ -84,6 +86,14 @@ export class Control {
   }
   set stalled(stalled: boolean) {
     Atomics.store(this.words, Word.stalled, stalled ? 1 : 0)
+  }
+
+  /** How full the index is, from 0 to 1. */
+  get indexFullness(): number {
+    return Atomics.load(this.words, Word.indexFullness) / 1000
+  }
+  set indexFullness(fullness: number) {
+    Atomics.store(this.words, Word.indexFullness, Math.round(fullness * 1000))
   }
 
   /** The next offset of a partition that has not been applied to the head. */

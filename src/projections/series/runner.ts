@@ -1,4 +1,4 @@
-import { CorruptionError } from '../../domain/errors.ts'
+import { CorruptionError, EngineError } from '../../domain/errors.ts'
 import type { Clock } from '../../domain/ports/clock.ts'
 import type { EventLog } from '../../domain/ports/event-log.ts'
 import type { PartitionOffsets } from '../../domain/position.ts'
@@ -7,7 +7,7 @@ import type { Control } from './control.ts'
 import type { SeriesProjection } from './series-projection.ts'
 
 export interface RunnerParts {
-  readonly log: Pick<EventLog, 'read' | 'ends'>
+  readonly log: Pick<EventLog, 'read' | 'starts' | 'ends'>
   readonly projection: SeriesProjection
   readonly control: Control
   readonly clock: Clock
@@ -22,7 +22,7 @@ const MAINTAIN_MS = 1000
  */
 export async function runProjection(parts: RunnerParts, signal: AbortSignal): Promise<void> {
   const { log, projection, control, logger } = parts
-  const from = await projection.load()
+  const from = await projection.load(await log.starts())
   const targets = await log.ends()
   const caughtUp = () => [...targets].every(([partition, end]) => control.applied(partition) >= end)
   control.ready = caughtUp()
@@ -38,6 +38,13 @@ export async function runProjection(parts: RunnerParts, signal: AbortSignal): Pr
       next = null
     } catch (error) {
       if (signal.aborted) break
+      if (error instanceof EngineError && error.code === 'INDEX_FULL') {
+        // What is in the log stays there: with more room, or when series have expired, the next start takes it.
+        control.stalled = true
+        logger.error({ error: error.message }, 'the index is full: reading the log stands still, writes are refused')
+        await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
+        break
+      }
       // Stored bytes that can't be read are lost, whatever we do: say so, as a gap, and go on behind them.
       if (!(error instanceof CorruptionError) || error.resumeAt === null) throw error
       logger.error({ error: error.message }, 'the log is damaged')

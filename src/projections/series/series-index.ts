@@ -210,6 +210,18 @@ export class SeriesIndex {
     return id
   }
 
+  /** How full the fullest part is, from 0 to 1. */
+  fullness(): number {
+    const series = this.control.seriesCount
+    return Math.max(
+      series / this.#seriesMax,
+      this.#pairsStart(series) / this.#seriesPairs.length,
+      this.control.pairCount / this.#pairNames.length,
+      this.#postingsEnd / this.#postings.length,
+      this.symbols.fullness(),
+    )
+  }
+
   #internPair(name: string, value: string): number {
     const nameSymbol = this.symbols.intern(name)
     const valueSymbol = this.symbols.intern(value)

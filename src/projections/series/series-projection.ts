@@ -5,7 +5,7 @@ import type { BlockStore } from '../../domain/ports/block-store.ts'
 import type { Clock } from '../../domain/ports/clock.ts'
 import type { LogRecord } from '../../domain/ports/event-log.ts'
 import type { MetricMetadata } from '../../domain/ports/metadata-view.ts'
-import type { Offset } from '../../domain/position.ts'
+import type { Offset, PartitionOffsets } from '../../domain/position.ts'
 import { DAY_MS, HOUR_MS, type TimestampMs } from '../../domain/time.ts'
 import type { Logger } from '../../telemetry/log.ts'
 import { counter, gauge } from '../../telemetry/metrics.ts'
@@ -16,10 +16,11 @@ import { type FlushedOffsets, type FlushedRuns, flushGeneration } from './flush.
 import { Head } from './head.ts'
 import type { HeadMemory } from './head-memory.ts'
 import { MetadataTable } from './metadata-table.ts'
+import { type DamagedRow, keyAfter, passingDamage } from './passing-damage.ts'
 import type { Garbage } from './seal.ts'
 import { SeriesIndex } from './series-index.ts'
 import { loadSeriesDay, WrittenDays } from './series-rows.ts'
-import { SeriesStore } from './series-store.ts'
+import { CHECKPOINT_TABLE, SeriesStore } from './series-store.ts'
 import { SessionTables } from './session-tables.ts'
 
 /** The projection's version: it stands in every key, so that a rebuild can write the next one beside it. */
@@ -89,17 +90,26 @@ export class SeriesProjection {
     })
   }
 
-  /** Restores index, sessions and metadata. @returns where to read the log from */
-  async load(): Promise<Map<number, Offset>> {
+  /**
+   * Restores index, sessions and metadata. @returns where to read the log from
+   * @param starts of the log, by partition: where to begin again when what tells how far it was read is damaged
+   */
+  async load(starts: PartitionOffsets = new Map()): Promise<Map<number, Offset>> {
     const { store, clock, memory, control, rawRetentionMs } = this.#parts
+    const damaged: DamagedRow[] = []
+    const rows = passingDamage(store, (error, row) => {
+      damaged.push(row)
+      this.#parts.logger.error({ error: error.message }, 'the block store is damaged')
+    })
     const nowMs = clock.nowMs()
     const { partitions } = memory.limits
-    await this.#series.load(partitions)
+    await this.#series.load(partitions, rows)
     for (let day = dayOfBucket(nowMs - rawRetentionMs - BUCKET_MS); day <= nowMs + DAY_MS; day += DAY_MS) {
-      await loadSeriesDay(store, SERIES_VERSION, day, this.index, this.#written)
+      await loadSeriesDay(rows, SERIES_VERSION, day, this.index, this.#written)
     }
-    await this.#sessions.load(store)
-    await this.#metadata.load(store)
+    await this.#sessions.load(rows)
+    await this.#metadata.load(rows)
+    await this.#recover(damaged, starts)
     for (let partition = 0; partition < partitions; partition++) {
       const offset = this.#series.checkpoint(partition)
       this.#applied.set(partition, offset)
@@ -107,6 +117,26 @@ export class SeriesProjection {
       control.setDurable(partition, offset, nowMs)
     }
     return new Map(this.#applied)
+  }
+
+  /**
+   * What is kept of no day (checkpoints, sessions, which buckets are unsealed) follows from the log, which holds whatever no sealed block
+   * does: so all that it holds is read again, and the damaged rows go. Series of a day whose row is damaged are unknown until they are
+   * sent again; that row stays, to be told of at each start.
+   */
+  async #recover(damaged: readonly DamagedRow[], starts: PartitionOffsets): Promise<void> {
+    const { store, memory, logger } = this.#parts
+    const derived = damaged.filter(({ partition }) => partition.dayOf === null)
+    if (derived.length === 0) return
+    logger.warn({ rows: derived.length }, 'all that the log holds is read again, in place of what was damaged')
+    // Checkpoints first: a crash in between finds the damage again, not a store that only looks whole.
+    for (let partition = 0; partition < memory.limits.partitions; partition++) {
+      await this.#series.restartAt(partition, starts.get(partition) ?? 0)
+    }
+    for (const { partition, clusteringKey } of derived) {
+      if (partition.table === CHECKPOINT_TABLE) continue
+      await store.drop(partition, { from: clusteringKey, to: keyAfter(clusteringKey) })
+    }
   }
 
   /** Applies records in order; call `publish` on the control block after a batch. */
@@ -119,6 +149,7 @@ export class SeriesProjection {
       for (const { number, identity, labels } of decoded.declarations) {
         this.#sessions.declare(partition, decoded.session, number, this.index.add(identity, labels, partition))
       }
+      if (decoded.declarations.length > 0) this.#parts.control.indexFullness = this.index.fullness()
       this.#metadata.add(decoded.metadata)
       count = decoded.sampleCount
       this.#sessions.resolve(partition, decoded.session, this.#columns.numbers, count, record.appendedMs)

@@ -14,7 +14,7 @@ import { type Garbage, sealBucket } from './seal.ts'
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 const UNSEALED_TABLE = 'unsealed'
-const CHECKPOINT_TABLE = 'checkpoints'
+export const CHECKPOINT_TABLE = 'checkpoints'
 
 interface Checkpoint {
   readonly offset: Offset
@@ -43,23 +43,33 @@ export class SeriesStore {
     this.#breathe = breathe
   }
 
-  async load(partitions: number): Promise<void> {
+  /** @param rows what to scan: the store, or one that passes over damage */
+  async load(partitions: number, rows: Pick<BlockStore, 'scan'> = this.#store): Promise<void> {
+    const checkpoints = new Map<string, Uint8Array>()
+    for await (const batch of rows.scan(this.#ref(CHECKPOINT_TABLE))) for (const row of batch) checkpoints.set(row.clusteringKey, row.value)
     for (let partition = 0; partition < partitions; partition++) {
-      const bytes = await this.#store.get(this.#ref(CHECKPOINT_TABLE), `${partition}`)
-      if (bytes === null) continue
+      const bytes = checkpoints.get(`${partition}`)
+      if (bytes === undefined) continue
       const stored = parse<Checkpoint>(bytes, `checkpoint ${partition}`)
       const taken = { ...stored, epoch: stored.epoch + 1 }
       await this.#swap(this.#ref(CHECKPOINT_TABLE), `${partition}`, bytes, encode(taken))
       this.#checkpoints.set(partition, taken)
     }
-    for await (const rows of this.#store.scan(this.#ref(UNSEALED_TABLE))) {
-      for (const row of rows) this.#unsealed.set(row.clusteringKey, parse<UnsealedBucket>(row.value, `unsealed ${row.clusteringKey}`))
+    for await (const batch of rows.scan(this.#ref(UNSEALED_TABLE))) {
+      for (const row of batch) this.#unsealed.set(row.clusteringKey, parse<UnsealedBucket>(row.value, `unsealed ${row.clusteringKey}`))
     }
   }
 
   /** Where reading the log goes on. */
   checkpoint(partition: number): Offset {
     return this.#checkpoints.get(partition)?.offset ?? 0
+  }
+
+  /** Takes a checkpoint back, whatever its row holds: reading goes on at an earlier offset. */
+  async restartAt(partition: number, offset: Offset): Promise<void> {
+    const next = { offset, epoch: (this.#checkpoints.get(partition)?.epoch ?? 0) + 1 }
+    await this.#store.put([{ ...this.#ref(CHECKPOINT_TABLE), clusteringKey: `${partition}`, value: encode(next) }])
+    this.#checkpoints.set(partition, next)
   }
 
   async saveCheckpoint(partition: number, offset: Offset): Promise<void> {

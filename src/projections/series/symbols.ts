@@ -72,6 +72,12 @@ export class Symbols {
     return id
   }
 
+  /** How full ids or bytes are, from 0 to 1. */
+  fullness(): number {
+    const count = this.#control.symbolCount
+    return Math.max(count / this.#symbolsMax, count === 0 ? 0 : this.#ends[count - 1] / this.#bytes.length)
+  }
+
   #find(bytes: Uint8Array, hash: number): number {
     return this.#table.find(hash, (id) => {
       const start = id === 0 ? 0 : this.#ends[id - 1]

@@ -118,3 +118,13 @@ describe('the shared index', () => {
     expect(labels.labelValues('job', [], null, 1)).toEqual(['a'])
   })
 })
+
+describe('fullness', () => {
+  it('tells in time that the index is filling up', () => {
+    const { writer, add } = setUp()
+    expect(writer.fullness()).toBe(0)
+    for (let i = 0; i < limits.seriesMax / 2; i++) add({ a: `${i}` })
+    expect(writer.fullness()).toBeGreaterThanOrEqual(0.5)
+    expect(writer.fullness()).toBeLessThan(1)
+  })
+})
