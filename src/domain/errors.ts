@@ -15,10 +15,13 @@ export class EngineError extends Error {
 export class CorruptionError extends EngineError {
   /** Of a log: where reading can go on behind the damage; what lies before is lost. */
   readonly resumeAt: ReadonlyMap<number, number> | null
+  /** Of a block store: the key of the row; null when more than one row is concerned. */
+  readonly clusteringKey: string | null
 
-  constructor(message: string, options: { cause?: unknown; resumeAt?: ReadonlyMap<number, number> } = {}) {
+  constructor(message: string, options: { cause?: unknown; resumeAt?: ReadonlyMap<number, number>; clusteringKey?: string } = {}) {
     super('CORRUPT', message, { retryable: false, cause: options.cause })
     this.name = 'CorruptionError'
     this.resumeAt = options.resumeAt ?? null
+    this.clusteringKey = options.clusteringKey ?? null
   }
 }

@@ -135,6 +135,8 @@ export class DayFile {
     let bytes = 0
     for (const row of statement.iterate(partition.table, partition.partitionKey, ...bounds)) {
       const clusteringKey = String(row.ck)
+      // What lies before damage is given first, so that whoever wants to can go on behind it.
+      if (batch.length > 0 && !isSound(partition, clusteringKey, row)) break
       const value = this.#checked(partition, clusteringKey, row)
       batch.push({ table: partition.table, partitionKey: partition.partitionKey, clusteringKey, dayOf: partition.dayOf, value })
       bytes += value.length
@@ -155,13 +157,13 @@ export class DayFile {
   }
 
   #checked(partition: PartitionRef, clusteringKey: string, row: Record<string, SQLOutputValue>): Uint8Array {
-    const { crc, value } = row
-    if (!(value instanceof Uint8Array) || checksum(partition, clusteringKey, value) !== crc) {
+    if (!isSound(partition, clusteringKey, row)) {
       throw new CorruptionError(
         `block store ${this.#path}: row ${JSON.stringify(clusteringKey)} of ${partition.table} ${JSON.stringify(partition.partitionKey)} has a bad checksum`,
+        { clusteringKey },
       )
     }
-    return value
+    return row.value
   }
 
   #transaction<T>(work: () => T): T {
@@ -191,6 +193,14 @@ export class DayFile {
     }
     return statement
   }
+}
+
+function isSound<Row extends Record<string, SQLOutputValue>>(
+  partition: PartitionRef,
+  clusteringKey: string,
+  row: Row,
+): row is Row & { readonly value: Uint8Array } {
+  return row.value instanceof Uint8Array && checksum(partition, clusteringKey, row.value) === row.crc
 }
 
 /** Covers the row's keys too: a value under another key is as wrong as another value. */
