@@ -14,6 +14,12 @@ export interface OpenPage {
   readonly bytes: number
 }
 
+interface CachedPage extends OpenPage {
+  /** Chunks whose series the index did not know when it held `lookedAmong` series. */
+  unknown: number
+  lookedAmong: number
+}
+
 export const UNKNOWN_SERIES = 0xffffffff
 
 /** Opened pages of immutable runs, least recently used go first. One a thread. */
@@ -21,7 +27,7 @@ export class PageCache {
   readonly #store: Pick<BlockStore, 'get'>
   readonly #index: SeriesIndex
   readonly #bytesMax: number
-  readonly #pages = new Map<string, OpenPage>()
+  readonly #pages = new Map<string, CachedPage>()
   #bytes = 0
 
   constructor(store: Pick<BlockStore, 'get'>, index: SeriesIndex, bytesMax: number) {
@@ -46,6 +52,7 @@ export class PageCache {
       if (known !== undefined) {
         this.#pages.delete(key)
         this.#pages.set(key, known)
+        this.#lookAgain(known)
         pages.push(known)
       } else pages.push(await this.#open(version, metric, bucket, partition, run.run, number, key, stats))
     }
@@ -65,14 +72,11 @@ export class PageCache {
     const bytes = await this.#store.get(pagesRef(version, metric, bucket, partition), pageKey(run, number))
     if (bytes === null) throw new CorruptionError(`page ${key} is named by the catalogue and is missing from the store`)
     const page = PageReader.open(bytes, key)
-    const series = new Uint32Array(page.seriesCount)
-    for (let i = 0; i < series.length; i++) {
-      const id = this.#index.findIdentity(page.identities, 16 * i)
-      series[i] = id === -1 ? UNKNOWN_SERIES : id
-    }
+    const series = new Uint32Array(page.seriesCount).fill(UNKNOWN_SERIES)
     stats.blocksRead++
     stats.bytesRead += bytes.length
-    const open = { page, series, bytes: bytes.length * 2 + 64 * 1024 }
+    const open = { page, series, bytes: bytes.length * 2 + 64 * 1024, unknown: series.length, lookedAmong: 0 }
+    this.#lookAgain(open)
     this.#pages.set(key, open)
     this.#bytes += open.bytes
     for (const [oldKey, old] of this.#pages) {
@@ -81,5 +85,20 @@ export class PageCache {
       this.#bytes -= old.bytes
     }
     return open
+  }
+
+  /** Series that the index did not know may be sent again, and bring their past back. */
+  #lookAgain(open: CachedPage): void {
+    const { seriesCount } = this.#index
+    if (open.unknown === 0 || open.lookedAmong === seriesCount) return
+    open.lookedAmong = seriesCount
+    const { page, series } = open
+    for (let i = 0; i < series.length; i++) {
+      if (series[i] !== UNKNOWN_SERIES) continue
+      const id = this.#index.findIdentity(page.identities, 16 * i)
+      if (id === -1) continue
+      series[i] = id
+      open.unknown--
+    }
   }
 }

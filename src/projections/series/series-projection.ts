@@ -19,7 +19,7 @@ import { MetadataTable } from './metadata-table.ts'
 import { type DamagedRow, keyAfter, passingDamage } from './passing-damage.ts'
 import type { Garbage } from './seal.ts'
 import { SeriesIndex } from './series-index.ts'
-import { loadSeriesDay, WrittenDays } from './series-rows.ts'
+import { loadSeriesDay, partitionOfRow, WrittenDays } from './series-rows.ts'
 import { CHECKPOINT_TABLE, SeriesStore } from './series-store.ts'
 import { SessionTables } from './session-tables.ts'
 
@@ -67,6 +67,8 @@ export class SeriesProjection {
   readonly #metadata: MetadataTable
   readonly #columns = new SamplesColumns()
   readonly #applied = new Map<number, Offset>()
+  /** By partition, the oldest day whose list of series is damaged. */
+  readonly #hiddenSince = new Map<number, TimestampMs>()
   #garbage: { garbage: Garbage[]; epoch: number }[] = []
   #lastFlushMs: TimestampMs
   #lastExpiryMs = Number.NEGATIVE_INFINITY
@@ -109,6 +111,12 @@ export class SeriesProjection {
     }
     await this.#sessions.load(rows)
     await this.#metadata.load(rows)
+    for (const row of damaged) {
+      if (row.partition.dayOf === null) continue
+      const partition = partitionOfRow(row.clusteringKey)
+      this.#hiddenSince.set(partition, Math.min(row.partition.dayOf, this.#hiddenSince.get(partition) ?? Number.POSITIVE_INFINITY))
+    }
+    if (this.#hiddenSince.size > 0) for (let id = 0; id < this.index.seriesCount; id++) this.#mayBeOlder(id)
     await this.#recover(damaged, starts)
     for (let partition = 0; partition < partitions; partition++) {
       const offset = this.#series.checkpoint(partition)
@@ -117,6 +125,12 @@ export class SeriesProjection {
       control.setDurable(partition, offset, nowMs)
     }
     return new Map(this.#applied)
+  }
+
+  /** A damaged row may have held any series of its partition: blocks are looked at for them from its day on. */
+  #mayBeOlder(id: number): void {
+    const { minTimes, partitions } = this.index
+    minTimes[id] = Math.min(minTimes[id], this.#hiddenSince.get(partitions[id]) ?? Number.POSITIVE_INFINITY)
   }
 
   /**
@@ -147,7 +161,9 @@ export class SeriesProjection {
     try {
       const decoded = decodeSamplesRecord(record.payload, this.#columns)
       for (const { number, identity, labels } of decoded.declarations) {
-        this.#sessions.declare(partition, decoded.session, number, this.index.add(identity, labels, partition))
+        const id = this.index.add(identity, labels, partition)
+        this.#sessions.declare(partition, decoded.session, number, id)
+        if (this.#hiddenSince.size > 0) this.#mayBeOlder(id)
       }
       if (decoded.declarations.length > 0) this.#parts.control.indexFullness = this.index.fullness()
       this.#metadata.add(decoded.metadata)

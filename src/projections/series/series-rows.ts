@@ -104,7 +104,7 @@ export async function loadSeriesDay(
 ): Promise<void> {
   for await (const rows of store.scan({ table: TABLE, partitionKey: `${version}`, dayOf: day })) {
     for (const row of rows) {
-      const partition = Number(row.clusteringKey.slice(0, 4))
+      const partition = partitionOfRow(row.clusteringKey)
       decodeSeries(zstdDecompressSync(row.value), `${day}/${row.clusteringKey}`, (identity, labels) => {
         const id = index.add(identity, labels, partition)
         index.minTimes[id] = Math.min(index.minTimes[id], day)
@@ -113,6 +113,11 @@ export async function loadSeriesDay(
       })
     }
   }
+}
+
+/** The log partition whose series a row holds. */
+export function partitionOfRow(clusteringKey: string): number {
+  return Number(clusteringKey.slice(0, 4))
 }
 
 function decodeSeries(value: Uint8Array, where: string, add: (identity: Uint8Array, labels: Labels) => void): void {
