@@ -10,6 +10,8 @@
  * Numbers are doubles that hold integers up to 2^51 in magnitude, so that differences, twice, are exact.
  */
 export const COLUMN_INTEGER_MAX = 2 ** 51
+/** What a prediction may leave: its zigzag is at most 2^53. */
+const REST_MAX = 2 ** 52
 export const MINI_BLOCK = 64
 export const PLANES = 8
 
@@ -130,7 +132,7 @@ export class ColumnEncoder {
       meta.mode = ColumnMode.line
       meta.center = step
       for (let i = 1; i < count; i++) rest[i] = numbers[i] - numbers[0] - i * step
-    } else if (levelSum < deltaSum) {
+    } else if (levelSum < deltaSum || !this.#deltaFits(numbers, count, step, deltaSum)) {
       meta.mode = ColumnMode.level
       meta.center = level
       for (let i = 1; i < count; i++) rest[i] = numbers[i] - level
@@ -138,6 +140,16 @@ export class ColumnEncoder {
       meta.center = step
       for (let i = 1; i < count; i++) rest[i] = numbers[i] - numbers[i - 1] - step
     }
+  }
+
+  /**
+   * Steps reach 2^52, and twice that when the centre is the largest of them, which zigzag can't hold exactly. A level never leaves more
+   * than 2^52, so it takes what doesn't fit.
+   */
+  #deltaFits(numbers: Float64Array, count: number, step: number, deltaSum: number): boolean {
+    if (deltaSum <= REST_MAX) return true
+    for (let i = 1; i < count; i++) if (Math.abs(numbers[i] - numbers[i - 1] - step) > REST_MAX) return false
+    return true
   }
 
   /** About the median of the numbers, or of their steps: of some of them, evenly spread. */
