@@ -79,6 +79,11 @@ function placeOf(file: string, where: string): { byte: number; length: number; k
 
 describe('a flipped byte', () => {
   it('in the log is named, costs what the record held, and nothing else', async () => {
+    // These refer to declarations of records before, the damaged one among them.
+    const later = METRICS.flatMap((metric) =>
+      Array.from({ length: SERIES }, (_, i): Sample => ({ labels: { __name__: metric, i: String(i) }, timeMs: nowMs + 1, value: 7 })),
+    )
+    expect((await server!.push(later)).status).toBe(200)
     await server!.kill()
     const file = join(data, 'log/tidemark.samples/0000000001.log')
     const bytes = readFileSync(file)
@@ -89,12 +94,16 @@ describe('a flipped byte', () => {
       frames.push({ at, bytes: header.frameBytes })
       at = nextFrame(at, header)
     }
-    expect(frames).toHaveLength(METRICS.length)
+    expect(frames).toHaveLength(METRICS.length + 1)
     const { at, bytes: length } = frames[2]!
     flip(file, at + length - 20)
     server = await ServerProcess.start(data)
     expect(await answers()).toEqual({ ...whole, gamma: 'none' })
     expect(server.printed).toContain(`0000000001.log is damaged at byte ${at}`)
+    expect(await server.query('count by (__name__) ({__name__=~".+"} == 7)', nowMs + 1, '__name__')).toEqual(
+      new Map(METRICS.filter((metric) => metric !== 'gamma').map((metric) => [metric, SERIES])),
+    )
+    expect(server.printed).toContain('samples refer to series whose declaration the log does not hold')
     expect((await server.push([{ labels: { __name__: 'eta', i: '0' }, timeMs: nowMs, value: 1 }])).status).toBe(200)
     expect(await server.query('eta', nowMs)).toEqual(new Map([['0', 1]]))
   }, 30_000)

@@ -21,7 +21,7 @@ import type { Garbage } from './seal.ts'
 import { SeriesIndex } from './series-index.ts'
 import { loadSeriesDay, partitionOfRow, WrittenDays } from './series-rows.ts'
 import { CHECKPOINT_TABLE, SeriesStore } from './series-store.ts'
-import { SessionTables } from './session-tables.ts'
+import { SessionTables, UNDECLARED } from './session-tables.ts'
 
 /** The projection's version: it stands in every key, so that a rebuild can write the next one beside it. */
 export const SERIES_VERSION = 1
@@ -44,6 +44,10 @@ const repeatedSamples = counter(
 const badRecords = counter(
   'tidemark_projection_bad_records_total',
   'Records of the log that could not be applied; each is logged with its place.',
+)
+const undeclaredSamples = counter(
+  'tidemark_projection_undeclared_samples_total',
+  'Samples left out since the declaration of their series was damaged or is gone.',
 )
 const gapsFound = counter('tidemark_projection_gaps_total', 'Gaps found in the log: records that were let go of before they were applied.')
 const flushes = counter('tidemark_projection_flushes_total', 'Generations of the head written as fresh blocks.')
@@ -167,8 +171,9 @@ export class SeriesProjection {
       }
       if (decoded.declarations.length > 0) this.#parts.control.indexFullness = this.index.fullness()
       this.#metadata.add(decoded.metadata)
-      count = decoded.sampleCount
-      this.#sessions.resolve(partition, decoded.session, this.#columns.numbers, count, record.appendedMs)
+      const sent = decoded.sampleCount
+      count = this.#sessions.resolve(partition, decoded.session, this.#columns.numbers, sent, record.appendedMs)
+      if (count < sent) this.#leaveOutUndeclared(record, decoded.session, sent, count)
     } catch (error) {
       if (!(error instanceof CorruptionError)) throw error
       badRecords.inc()
@@ -184,6 +189,25 @@ export class SeriesProjection {
     }
     this.#applied.set(partition, offset + 1)
     this.#parts.control.setApplied(partition, offset + 1)
+  }
+
+  /** Where a declaration was damaged, samples that refer to it can't be told apart: only those are lost, not the records they stand in. */
+  #leaveOutUndeclared({ partition, offset }: LogRecord, session: string, sent: number, declared: number): void {
+    const { numbers, times, valueBits } = this.#columns
+    let kept = 0
+    for (let i = 0; i < sent; i++) {
+      if (numbers[i] === UNDECLARED) continue
+      numbers[kept] = numbers[i]
+      times[kept] = times[i]
+      valueBits[2 * kept] = valueBits[2 * i]
+      valueBits[2 * kept + 1] = valueBits[2 * i + 1]
+      kept++
+    }
+    undeclaredSamples.inc(sent - declared)
+    this.#parts.logger.error(
+      { partition, offset, session, samples: sent - declared },
+      'samples refer to series whose declaration the log does not hold; they are left out',
+    )
   }
 
   /** The next offset of a partition to be applied. */

@@ -1,4 +1,3 @@
-import { CorruptionError } from '../../domain/errors.ts'
 import { limits } from '../../domain/limits.ts'
 import type { BlockRow, BlockStore } from '../../domain/ports/block-store.ts'
 import type { TimestampMs } from '../../domain/time.ts'
@@ -10,7 +9,8 @@ import type { SeriesIndex } from './series-index.ts'
  * restart understands records whose declarations lie before it.
  */
 const PAGE_NUMBERS = 4096
-const NONE = 0xffffffff
+/** No series. */
+export const UNDECLARED = 0xffffffff
 const TABLE = 'sessions'
 /** A session that is silent for so long has to declare again whatever it refers to: several times the declaration interval. */
 const IDLE_MS_MAX = 4 * limits.redeclareMs
@@ -44,20 +44,22 @@ export class SessionTables {
     session.dirtyPages.add(Math.floor(number / PAGE_NUMBERS))
   }
 
-  /** Turns a record's numbers into series, in place. @throws CorruptionError for a number that was never declared */
-  resolve(partition: number, sessionId: string, numbers: Uint32Array, count: number, appendedMs: TimestampMs): void {
+  /**
+   * Turns a record's numbers into series, in place; one that was never declared (its declaration was damaged) into `UNDECLARED`.
+   * @returns how many were declared
+   */
+  resolve(partition: number, sessionId: string, numbers: Uint32Array, count: number, appendedMs: TimestampMs): number {
     const session = this.#session(partition, sessionId)
     session.seenMs = Math.max(session.seenMs, appendedMs)
     const { series } = session
+    let declared = count
     for (let i = 0; i < count; i++) {
       const number = numbers[i]
-      const id = number < series.length ? series[number] : NONE
-      if (id === NONE)
-        throw new CorruptionError(
-          `a record of session ${sessionId} in partition ${partition} refers to series ${number}, which was never declared`,
-        )
+      const id = number < series.length ? series[number] : UNDECLARED
+      if (id === UNDECLARED) declared--
       numbers[i] = id
     }
+    return declared
   }
 
   #session(partition: number, sessionId: string): Session {
@@ -95,7 +97,7 @@ export class SessionTables {
     const value = new Uint8Array(16 * (end - start))
     for (let number = start; number < end; number++) {
       // A number that is not declared yet stays all zero, which is no identity.
-      if (session.series[number] !== NONE) this.#index.writeIdentity(session.series[number], value, 16 * (number - start))
+      if (session.series[number] !== UNDECLARED) this.#index.writeIdentity(session.series[number], value, 16 * (number - start))
     }
     return {
       table: TABLE,
@@ -135,7 +137,7 @@ export class SessionTables {
 }
 
 function grown(series: Uint32Array, length: number): Uint32Array {
-  const next = new Uint32Array(Math.max(length, 2 * series.length, 1024)).fill(NONE)
+  const next = new Uint32Array(Math.max(length, 2 * series.length, 1024)).fill(UNDECLARED)
   next.set(series)
   return next
 }
