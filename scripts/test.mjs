@@ -9,7 +9,7 @@ import { pathToFileURL } from 'node:url'
 import { build, capture, hand, prepare, root, runMain, SetupError, step } from './bootstrap.mjs'
 
 /** What `npm run test:unit` leaves out: whatever starts servers, browsers or other programs. */
-const SLOW = ['\\.int\\.test\\.ts$', '/test/scenarios/', '/test/simulation/', '/test/console/']
+const SLOW = ['\\.int\\.test\\.ts$', '/test/scenarios/', '/test/simulation/', '/test/console/', '/test/faults/']
 
 /** Adds up jest's report and the steps that failed; says what was skipped and why that matters. */
 export function summarize(report, failedSteps, requireAll) {

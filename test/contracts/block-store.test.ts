@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { SqliteBlockStore } from '../../src/engines/embedded/store/sqlite-block-store.ts'
+import { MemoryBlockStore } from '../support/memory-block-store.ts'
 import { blockStoreContract } from './block-store.ts'
 
 blockStoreContract('SQLite files', async () => {
@@ -11,4 +12,10 @@ blockStoreContract('SQLite files', async () => {
     letsGoAtOnce: true,
     dispose: () => rm(dir, { recursive: true }),
   }
+})
+
+// The double of other tests keeps the contract too. It forgets nothing when it is closed.
+blockStoreContract('memory', async () => {
+  const store = new MemoryBlockStore()
+  return { open: async () => store, letsGoAtOnce: true, dispose: async () => {} }
 })

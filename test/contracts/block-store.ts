@@ -121,6 +121,15 @@ export function blockStoreContract(name: string, makeEngine: () => Promise<Block
       expect(await scanned(meta)).toEqual(['v=5'])
     })
 
+    it('lets one of several win that replace a row at once', async () => {
+      for (const expected of [null, bytes('0')]) {
+        const outcomes = await Promise.all(Array.from({ length: 8 }, (_, i) => store.compareAndSet(meta, 'v', expected, bytes(`${i}!`))))
+        expect(outcomes.filter(Boolean)).toHaveLength(1)
+        expect(await scanned(meta)).toEqual([`v=${outcomes.indexOf(true)}!`])
+        await store.put([row(meta, 'v', '0')])
+      }
+    })
+
     it('holds what was put after a restart', async () => {
       await store.put([row(ref, 'a', 'one'), row(meta, 'b', 'two')])
       await store.close()

@@ -15,10 +15,10 @@ export class MemoryBlockStore implements BlockStore {
     const rows = [...this.#rows.values()].filter(
       (row) =>
         keyOf(row, '') === keyOf(partition, '') &&
-        (range.from === undefined || row.clusteringKey >= range.from) &&
-        (range.to === undefined || row.clusteringKey < range.to),
+        (range.from === undefined || compareKeys(row.clusteringKey, range.from) >= 0) &&
+        (range.to === undefined || compareKeys(row.clusteringKey, range.to) < 0),
     )
-    rows.sort((a, b) => (a.clusteringKey < b.clusteringKey ? -1 : 1))
+    rows.sort((a, b) => compareKeys(a.clusteringKey, b.clusteringKey))
     for (const row of rows) yield [row]
   }
 
@@ -33,7 +33,7 @@ export class MemoryBlockStore implements BlockStore {
 
   async compareAndSet(partition: PartitionRef, clusteringKey: string, expected: Uint8Array | null, next: Uint8Array): Promise<boolean> {
     this.#mayFail()
-    const known = await this.get(partition, clusteringKey)
+    const known = this.#rows.get(keyOf(partition, clusteringKey))?.value ?? null
     if (known === null ? expected !== null : expected === null || Buffer.compare(known, expected) !== 0) return false
     this.#rows.set(keyOf(partition, clusteringKey), { ...partition, clusteringKey, value: next.slice() })
     return true
@@ -53,6 +53,11 @@ export class MemoryBlockStore implements BlockStore {
     if (this.failures-- > 0) throw new Error('the store fails, as the test wants')
     this.failures = Math.max(0, this.failures)
   }
+}
+
+/** By UTF-8 bytes, which is not the order of JavaScript's strings. */
+function compareKeys(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b))
 }
 
 function keyOf({ table, partitionKey, dayOf }: PartitionRef, clusteringKey: string): string {
