@@ -24,8 +24,8 @@ export interface GraphqlDeps {
   /** As `--roles` names them. */
   readonly roles: readonly Lowercase<Role>[]
   readonly startedAtMs: TimestampMs
-  /** What a token may do; null: it is not known. For WebSockets, whose first message may carry one. */
-  readonly authenticate: (token: string) => ReadonlySet<Scope> | null
+  /** What a token may do from a sender's address; null: nothing. For WebSockets, whose first message may carry one. */
+  readonly authenticate: (token: string, address: string) => ReadonlySet<Scope> | null
   /** GraphiQL as one file of HTML, whose scripts the listening socket serves; null: there is none. */
   readonly graphiqlHtml: Uint8Array | null
 }

@@ -135,7 +135,7 @@ export class SocketDoor {
   #authenticate(context: SocketContext): boolean {
     const token = context.connectionParams?.token
     if (token === undefined) return context.extra.caller.scopes.size > 0
-    const scopes = typeof token === 'string' ? this.#deps.authenticate(token) : null
+    const scopes = typeof token === 'string' ? this.#deps.authenticate(token, context.extra.caller.sender) : null
     if (!scopes) return false
     context.extra.caller = { scopes, sender: context.extra.caller.sender }
     return true

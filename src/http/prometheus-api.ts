@@ -4,8 +4,10 @@ import type { Labels } from '../domain/labels.ts'
 import type { Matcher } from '../domain/matcher.ts'
 import type { TargetStatus } from '../domain/ports/target-view.ts'
 import type { TimeRange } from '../domain/time.ts'
+import { expressionTree } from '../query/expression-tree.ts'
 import { QueryError } from '../query/query-service.ts'
 import { ApiError, apiErrorOf } from './api-error.ts'
+import { buildInfo, runtimeInfo, tsdbStatus } from './api-status.ts'
 import type { HttpDeps, HttpLimits } from './deps.ts'
 import { invalid, type Parameters } from './parameters.ts'
 
@@ -24,6 +26,8 @@ export interface ApiRoute {
   readonly methods: readonly ('GET' | 'POST')[]
   readonly handle: (request: ApiRequest, name: string) => Promise<ApiAnswer>
 }
+
+const POINTS_MAX = 11_000
 
 /** All that is below /api/v1 and reads. A route's path may end in `/*` before `/values`: the label's name. */
 export function prometheusApi(deps: HttpDeps, limits: HttpLimits): ReadonlyMap<string, ApiRoute> {
@@ -51,18 +55,8 @@ export function prometheusApi(deps: HttpDeps, limits: HttpLimits): ReadonlyMap<s
     ['alertmanagers', fixed({ activeAlertmanagers: [], droppedAlertmanagers: [] })],
     ['query_exemplars', route(both, (request) => exemplars(deps, request))],
     ['format_query', route(both, (request) => formatQuery(deps, request))],
-    [
-      'status/buildinfo',
-      fixed({
-        version: deps.version,
-        revision: '',
-        branch: '',
-        buildUser: '',
-        buildDate: '',
-        goVersion: process.version,
-        application: 'Tidemark',
-      }),
-    ],
+    ['parse_query', route(both, async ({ parameters }) => ({ data: parse(parameters) }))],
+    ['status/buildinfo', fixed(buildInfo(deps.version))],
     ['status/runtimeinfo', route(get, async () => ({ data: runtimeInfo(deps, limits) }))],
     ['status/flags', fixed({})],
     ['status/config', fixed({ yaml: '' })],
@@ -73,7 +67,7 @@ export function prometheusApi(deps: HttpDeps, limits: HttpLimits): ReadonlyMap<s
 
 async function instant(deps: HttpDeps, { parameters, minPosition, signal }: ApiRequest): Promise<ApiAnswer> {
   const limit = parameters.limit()
-  const timeMs = parameters.time('time', deps.clock.nowMs())
+  const timeMs = parameters.optionalTime('time') ?? deps.clock.nowMs()
   const query = { expr: parameters.get('query'), timeMs, minPosition, ...options(parameters) }
   return { body: await deps.queries.instantJson(query, { limit, stats: stats(parameters) }, signal) }
 }
@@ -85,7 +79,7 @@ async function range(deps: HttpDeps, { parameters, minPosition, signal }: ApiReq
   if (endMs < startMs) throw invalid('end', 'end timestamp must not be before start time')
   const stepMs = parameters.duration('step')
   if (stepMs <= 0) throw invalid('step', 'zero or negative query resolution step widths are not accepted. Try a positive integer')
-  if ((endMs - startMs) / stepMs > 11_000) {
+  if (Math.floor((endMs - startMs) / stepMs) > POINTS_MAX) {
     throw new ApiError(
       'bad_data',
       'exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)',
@@ -96,9 +90,9 @@ async function range(deps: HttpDeps, { parameters, minPosition, signal }: ApiReq
 }
 
 function options(parameters: Parameters): { timeoutMs?: number; lookbackMs?: number } {
-  const timeoutMs = parameters.optionalDuration('timeout')
-  const lookbackMs = parameters.optionalDuration('lookback_delta')
-  return { ...(timeoutMs !== undefined && { timeoutMs }), ...(lookbackMs !== undefined && lookbackMs > 0 && { lookbackMs }) }
+  const timeoutMs = parameters.timeout()
+  const lookbackMs = parameters.lookback()
+  return { ...(timeoutMs !== undefined && { timeoutMs }), ...(lookbackMs !== undefined && { lookbackMs }) }
 }
 
 function stats(parameters: Parameters): '' | 'true' | 'all' {
@@ -127,13 +121,14 @@ async function series(deps: HttpDeps, request: ApiRequest): Promise<ApiAnswer> {
   )
 }
 
-function selection(deps: HttpDeps, { parameters, minPosition }: ApiRequest, required: boolean) {
+/** `isSeries`: a selector must be given, and is named when it is wrong. */
+function selection(deps: HttpDeps, { parameters, minPosition }: ApiRequest, isSeries: boolean) {
   const texts = parameters.getAll('match[]')
-  if (required && texts.length === 0) throw new ApiError('bad_data', 'no match[] parameter provided')
+  if (isSeries && texts.length === 0) throw new ApiError('bad_data', 'no match[] parameter provided')
   const limit = parameters.limit()
   const startMs = parameters.optionalTime('start')
   const endMs = parameters.optionalTime('end')
-  const selectors = texts.map((text) => parseSelector(deps, text))
+  const selectors = texts.map((text) => parseSelector(deps, text, isSeries))
   const timeRange: TimeRange | null =
     startMs === null && endMs === null
       ? null
@@ -142,10 +137,11 @@ function selection(deps: HttpDeps, { parameters, minPosition }: ApiRequest, requ
   return { limit, query: { selectors, range: timeRange, limit: limit === 0 ? Number.MAX_SAFE_INTEGER : limit + 1, minPosition } }
 }
 
-function parseSelector(deps: HttpDeps, text: string): readonly Matcher[] {
+function parseSelector(deps: HttpDeps, text: string, isNamed: boolean): readonly Matcher[] {
   try {
     return deps.queries.parseSelector(text)
   } catch (error) {
+    if (!isNamed && error instanceof QueryError && error.code === 'bad_data') throw new ApiError('bad_data', error.message)
     throw apiErrorOf(error, 'match[]')
   }
 }
@@ -155,13 +151,14 @@ function cut(items: readonly unknown[], limit: number): ApiAnswer {
   return { data: items.slice(0, limit), warnings: ['results truncated due to limit'] }
 }
 
-/** Undoes Prometheus' escaping of UTF-8 names for URLs: U__a_2e_b is a.b; two underscores are one. */
+/** Undoes Prometheus' escaping of UTF-8 names for URLs: U__a_2e_b is a.b, two underscores are one; what is not so escaped stays as it is. */
 function unescapeName(name: string): string {
-  return name
-    .slice(3)
-    .replace(/__|_([0-9a-fA-F]{1,6})_/g, (whole, code: string | undefined) =>
-      code === undefined ? whole.slice(1) : String.fromCodePoint(Number.parseInt(code, 16)),
-    )
+  const escaped = name.slice('U__'.length)
+  if (!/^(?:[^_]|__|_[0-9a-f]{1,5}_)*$/i.test(escaped)) return name
+  const text = escaped.replace(/__|_([0-9a-f]{1,5})_/gi, (_, code: string | undefined) =>
+    code === undefined ? '_' : String.fromCodePoint(Number.parseInt(code, 16)),
+  )
+  return text.isWellFormed() ? text : name
 }
 
 async function metadata(deps: HttpDeps, { parameters }: ApiRequest): Promise<ApiAnswer> {
@@ -190,7 +187,7 @@ async function targets(deps: HttpDeps, { parameters }: ApiRequest): Promise<ApiA
     data: {
       activeTargets: active.map(targetJson),
       droppedTargets: dropped.map((labels) => ({ discoveredLabels: labels.toObject() })),
-      droppedTargetCounts: {},
+      droppedTargetCounts: state === 'active' ? null : {},
     },
   }
 }
@@ -220,59 +217,38 @@ async function rules(deps: HttpDeps, { parameters }: ApiRequest): Promise<ApiAns
   const groups = parameters.get('group_limit')
   if (groups !== '' && !/^\d+$/.test(groups))
     throw invalid('group_limit', `strconv.Atoi: parsing ${JSON.stringify(groups)}: invalid syntax`)
-  for (const text of parameters.getAll('match[]')) parseSelector(deps, text)
+  for (const text of parameters.getAll('match[]')) parseSelector(deps, text, false)
   return { data: { groups: [] } }
 }
 
 async function exemplars(deps: HttpDeps, { parameters }: ApiRequest): Promise<ApiAnswer> {
-  const startMs = parameters.time('start', Number.MIN_SAFE_INTEGER)
-  const endMs = parameters.time('end', Number.MAX_SAFE_INTEGER)
+  const startMs = parameters.optionalTime('start') ?? Number.MIN_SAFE_INTEGER
+  const endMs = parameters.optionalTime('end') ?? Number.MAX_SAFE_INTEGER
   if (endMs < startMs) throw new ApiError('bad_data', 'end timestamp must not be before start timestamp')
   checkQuery(deps, parameters)
   return { data: [] }
 }
 
 async function formatQuery(deps: HttpDeps, { parameters }: ApiRequest): Promise<ApiAnswer> {
-  checkQuery(deps, parameters)
-  return { data: deps.queries.format(parameters.get('query')) }
+  try {
+    return { data: deps.queries.format(parameters.get('query')) }
+  } catch (error) {
+    throw apiErrorOf(error)
+  }
 }
 
 function checkQuery(deps: HttpDeps, parameters: Parameters): void {
   try {
     deps.queries.check(parameters.get('query'))
   } catch (error) {
-    throw error instanceof QueryError ? apiErrorOf(error) : error
+    throw apiErrorOf(error)
   }
 }
 
-function runtimeInfo(deps: HttpDeps, limits: HttpLimits): unknown {
-  return {
-    startTime: new Date(deps.startedAtMs).toISOString(),
-    CWD: '',
-    hostname: hostname(),
-    serverTime: new Date(deps.clock.nowMs()).toISOString(),
-    reloadConfigSuccess: true,
-    lastConfigTime: new Date(deps.startedAtMs).toISOString(),
-    corruptionCount: 0,
-    goroutineCount: 0,
-    GOMAXPROCS: 0,
-    GOMEMLIMIT: 0,
-    GOGC: '',
-    GODEBUG: '',
-    storageRetention: formatDuration(limits.rawRetentionMs),
-  }
-}
-
-async function tsdbStatus(deps: HttpDeps, { parameters }: ApiRequest): Promise<ApiAnswer> {
-  const limit = parameters.get('limit')
-  if (limit !== '' && !(/^\d+$/.test(limit) && Number(limit) > 0)) throw new ApiError('bad_data', 'limit must be a positive number')
-  return {
-    data: {
-      headStats: { numSeries: deps.seriesCount(), numLabelPairs: 0, chunkCount: 0, minTime: 0, maxTime: 0 },
-      seriesCountByMetricName: [],
-      labelValueCountByLabelName: [],
-      memoryInBytesByLabelName: [],
-      seriesCountByLabelValuePair: [],
-    },
+function parse(parameters: Parameters): unknown {
+  try {
+    return expressionTree(parameters.get('query'))
+  } catch (error) {
+    throw apiErrorOf(error)
   }
 }

@@ -9,21 +9,32 @@ import { countRequest, inFlight } from './http-metrics.ts'
 import { PageFiles } from './page-files.ts'
 import { Parameters } from './parameters.ts'
 import { type ApiAnswer, type ApiRoute, prometheusApi } from './prometheus-api.ts'
-import { sendJson, sendText } from './reply.ts'
+import { sendPacked, sendText } from './reply.ts'
 import { AccessPolicy, type Caller, type Refusal, type Scope } from './security/policy.ts'
 import { Writes } from './writes.ts'
 
 const KEEP_ALIVE_MS = 75_000
 const HEADERS_MS_MAX = 20_000
+/** Long queries in URLs: Node's own 16 KiB is less than what people put into dashboards. */
+const HEADER_BYTES_MAX = 128 * 2 ** 10
 const FORM_BYTES_MAX = 10 * 2 ** 20
+
+const CLIENT_ERRORS: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+}
 
 /** What a request is for, and what a caller needs for it. */
 interface Handler {
   readonly name: string
   readonly scope: Scope | null
+  /** Asked by whoever, with or without a token, good or bad. */
+  readonly isPublic?: boolean
   readonly methods: readonly string[]
   readonly handle: (request: IncomingMessage, response: ServerResponse, caller: Caller, url: URL) => Promise<void> | void
 }
+
+const NOBODY: Caller = { scopes: new Set(), sender: '' }
 
 /** The listening socket: push, Prometheus API, GraphQL, page, health. Alone knows HTTP servers. */
 export class HttpServer {
@@ -36,6 +47,7 @@ export class HttpServer {
   readonly #bodies: BodyReader
   readonly #api: ReadonlyMap<string, ApiRoute>
   readonly #fixed: ReadonlyMap<string, Handler>
+  #closing = false
 
   constructor(deps: HttpDeps, options: HttpOptions) {
     this.#deps = deps
@@ -46,13 +58,22 @@ export class HttpServer {
     this.#writes = new Writes(deps, options.limits, this.#bodies)
     this.#api = prometheusApi(deps, options.limits)
     this.#fixed = this.#handlers()
-    const settings = { keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: HEADERS_MS_MAX, requestTimeout: 0, noDelay: true }
+    const settings = {
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      headersTimeout: HEADERS_MS_MAX,
+      // How long a body may take is for whoever reads it.
+      requestTimeout: 0,
+      connectionsCheckingInterval: HEADERS_MS_MAX / 4,
+      maxHeaderSize: HEADER_BYTES_MAX,
+      noDelay: true,
+    }
     this.#server = options.tls === null ? createServer(settings) : createTlsServer({ ...settings, ...options.tls })
     this.#server.on('request', (request, response) => void this.#answer(request, response))
     this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head))
     // Whatever comes that is not HTTP gets a word and is let go of.
-    this.#server.on('clientError', (_, socket) => {
-      if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n')
+    this.#server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+      const status = CLIENT_ERRORS[error.code ?? ''] ?? '400 Bad Request'
+      if (socket.writable) socket.end(`HTTP/1.1 ${status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n`)
       else socket.destroy()
     })
   }
@@ -73,6 +94,7 @@ export class HttpServer {
 
   /** Takes no more, finishes what runs, and cuts what is left after `graceMs`. */
   async close(graceMs: number): Promise<void> {
+    this.#closing = true
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
     this.#server.closeIdleConnections()
     const waiting = new AbortController()
@@ -111,11 +133,15 @@ export class HttpServer {
         {
           name: 'healthy',
           scope: null,
+          isPublic: true,
           methods: ['GET', 'HEAD'],
           handle: (_, response) => sendText(response, 200, 'Tidemark is Healthy.'),
         },
       ],
-      ['/-/ready', { name: 'ready', scope: null, methods: ['GET', 'HEAD'], handle: (_, response) => this.#ready(response) }],
+      [
+        '/-/ready',
+        { name: 'ready', scope: null, isPublic: true, methods: ['GET', 'HEAD'], handle: (_, response) => this.#ready(response) },
+      ],
       [
         '/-/seal',
         {
@@ -142,23 +168,30 @@ export class HttpServer {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const started = this.#deps.clock.monotonicMs()
+    const { clock, logger } = this.#deps
+    const started = clock.monotonicMs()
+    const { socket } = request
     inFlight.inc()
     const url = parseUrl(request.url)
     const handler = url === null ? null : this.#find(url.pathname)
     response.once('close', () => {
       inFlight.dec()
-      countRequest(handler?.name ?? 'unknown', request.method ?? '', response.statusCode, (this.#deps.clock.monotonicMs() - started) / 1000)
+      const seconds = (clock.monotonicMs() - started) / 1000
+      countRequest(handler?.name ?? 'unknown', request.method ?? '', response.statusCode, seconds, socket)
+      // A connection that was busy when the server began to close is idle now.
+      if (this.#closing) this.#server.closeIdleConnections()
     })
     response.setHeader('x-content-type-options', 'nosniff')
+    if (this.#closing) response.setHeader('connection', 'close')
     try {
       await this.#handle(request, response, url, handler)
     } catch (error) {
-      this.#deps.logger.error({ error: String(error), handler: handler?.name }, 'a request failed')
-      sendText(response, 500, 'the request failed for a reason of our own; it is in the log of the server')
+      logger.error({ error: String(error), handler: handler?.name }, 'a request failed')
+      if (response.headersSent) response.destroy()
+      else sendText(response, 500, 'the request failed for a reason of our own; it is in the log of the server')
     }
     // A body that nobody read must not stand in the way of the next request.
-    if (!request.readableEnded) request.resume()
+    this.#bodies.discard(request)
   }
 
   async #handle(request: IncomingMessage, response: ServerResponse, url: URL | null, handler: Handler | null): Promise<void> {
@@ -166,12 +199,13 @@ export class HttpServer {
     const refusal = this.policy.refusal(request)
     if (refusal !== null) return refuse(response, refusal)
     if (handler === null) return sendText(response, 404, '404 page not found')
-    if (request.method === 'OPTIONS') return this.#options204(request, response)
+    this.#cors(request, response)
+    if (request.method === 'OPTIONS') return void response.writeHead(204).end()
     if (!handler.methods.includes(request.method ?? '')) {
-      response.setHeader('allow', handler.methods.join(', '))
+      response.setHeader('allow', [...handler.methods, 'OPTIONS'].join(', '))
       return sendText(response, 405, `${request.method} is not allowed here: use ${handler.methods.join(' or ')}`)
     }
-    const caller = this.policy.caller(request)
+    const caller = handler.isPublic ? NOBODY : this.policy.caller(request)
     if ('status' in caller) return refuse(response, caller)
     const forbidden = handler.scope === null ? null : this.policy.forbids(caller, handler.scope, request)
     if (forbidden !== null) return refuse(response, forbidden)
@@ -182,7 +216,13 @@ export class HttpServer {
     const fixed = this.#fixed.get(path)
     if (fixed !== undefined) return fixed
     if (path.startsWith('/api/v1/')) return this.#findApi(path.slice('/api/v1/'.length).replace(/\/$/, ''))
-    return { name: 'page', scope: null, methods: ['GET', 'HEAD'], handle: (_, response) => this.#servePage(path, response) }
+    return {
+      name: 'page',
+      scope: null,
+      isPublic: true,
+      methods: ['GET', 'HEAD'],
+      handle: (request, response) => this.#servePage(path, request, response),
+    }
   }
 
   #findApi(path: string): Handler | null {
@@ -200,7 +240,6 @@ export class HttpServer {
   }
 
   async #answerApi(request: IncomingMessage, response: ServerResponse, url: URL, route: ApiRoute, name: string): Promise<void> {
-    this.#cors(request, response)
     const leaving = new AbortController()
     response.once('close', () => {
       if (!response.writableFinished) leaving.abort()
@@ -212,11 +251,11 @@ export class HttpServer {
         { parameters, minPosition: typeof minPosition === 'string' ? minPosition : undefined, signal: leaving.signal },
         name,
       )
-      await sendJson(request, response, 200, bodyOf(answer))
+      await sendPacked(request, response, 200, 'application/json', bodyOf(answer))
     } catch (error) {
-      const apiError = error instanceof BodyRefused ? new ApiError('bad_data', error.message) : apiErrorOf(error)
+      const apiError = error instanceof BodyRefused ? refusedBody(error) : apiErrorOf(error)
       if (apiError.type === 'internal') this.#deps.logger.error({ error: String(error) }, 'a query failed')
-      await sendJson(request, response, apiError.status, apiError.body())
+      await sendPacked(request, response, apiError.status, 'application/json', apiError.body())
     }
   }
 
@@ -241,21 +280,12 @@ export class HttpServer {
     response.setHeader('access-control-allow-headers', 'Accept, Authorization, Content-Type, Origin, X-Tidemark-Min-Position')
     response.setHeader('access-control-allow-methods', 'GET, POST, OPTIONS')
     response.setHeader('access-control-expose-headers', 'Date, X-Tidemark-Position')
-    response.setHeader('vary', 'Origin')
-  }
-
-  #options204(request: IncomingMessage, response: ServerResponse): void {
-    this.#cors(request, response)
-    response.writeHead(204)
-    response.end()
+    response.appendHeader('vary', 'Origin')
   }
 
   async #metrics(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const text = await this.#deps.metricsText()
     response.setHeader('cache-control', 'no-store')
-    if (request.method === 'GET')
-      response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8', 'content-length': Buffer.byteLength(text) })
-    response.end(text)
+    await sendPacked(request, response, 200, 'text/plain; version=0.0.4; charset=utf-8', await this.#deps.metricsText())
   }
 
   #ready(response: ServerResponse): void {
@@ -263,8 +293,8 @@ export class HttpServer {
     sendText(response, ready ? 200 : 503, ready ? 'Tidemark is Ready.' : `not ready: ${reason ?? 'starting'}`)
   }
 
-  #servePage(path: string, response: ServerResponse): void {
-    if (!this.#page.serve(path, response)) sendText(response, 404, '404 page not found')
+  async #servePage(path: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (!(await this.#page.serve(path, request, response))) sendText(response, 404, '404 page not found')
   }
 
   async #graphql(request: IncomingMessage, response: ServerResponse, caller: Caller): Promise<void> {
@@ -300,6 +330,10 @@ function bodyOf(answer: ApiAnswer): Uint8Array | string {
   if ('body' in answer) return answer.body
   const { data, warnings } = answer
   return JSON.stringify({ status: 'success', data, ...(warnings !== undefined && { warnings }) })
+}
+
+function refusedBody({ status, message }: BodyRefused): ApiError {
+  return new ApiError(status === 429 ? 'unavailable' : status === 408 ? 'timeout' : 'bad_data', message)
 }
 
 function refuse(response: ServerResponse, { status, message }: Refusal): void {

@@ -25,12 +25,18 @@ export class Writes {
   async remoteWrite(request: IncomingMessage, response: ServerResponse, sender: string): Promise<void> {
     const type = request.headers['content-type'] ?? 'application/x-protobuf'
     const encoding = request.headers['content-encoding'] ?? 'snappy'
-    const problem = remoteWriteProblem(type, encoding)
-    if (problem !== null) return sendText(response, 415, problem)
+    if (encoding.toLowerCase() !== 'snappy')
+      return sendText(response, 415, `content encoding ${JSON.stringify(encoding)} is not taken here: send snappy`)
+    const problem = messageProblem(type)
     await this.#take(
       request,
       response,
-      (body) => this.#deps.ingest.writeRemote(body, sender),
+      async (body) => {
+        if (problem === null) return this.#deps.ingest.writeRemote(body, sender)
+        // As Prometheus has it: what is no snappy at all is malformed, whatever it says it is.
+        await decodeBody(body, 'snappy', this.#limits.decompressedBytesMax)
+        throw new BadRequestError(problem, 'unsupported-encoding')
+      },
       (result) => {
         response.setHeader('x-prometheus-remote-write-samples-written', result.acceptedSamples)
         if (result.rejectedSamples === 0) {
@@ -64,17 +70,16 @@ export class Writes {
       response.setHeader('x-tidemark-position', result.position)
       answer(result)
     } catch (error) {
-      this.#refuse(request, response, error)
+      this.#refuse(response, error)
     }
   }
 
-  #refuse(request: IncomingMessage, response: ServerResponse, error: unknown): void {
+  #refuse(response: ServerResponse, error: unknown): void {
     if (error instanceof BodyRefused) {
       if (error.status === 429) response.setHeader('retry-after', RETRY_AFTER_SECONDS)
-      // What is left of the body is not read: the connection can't be used again.
-      response.setHeader('connection', 'close')
+      // Who is that slow is not waited for any longer.
+      if (error.status === 408) response.setHeader('connection', 'close')
       sendText(response, error.status, error.message)
-      if (error.status !== 429) response.once('finish', () => request.destroy())
     } else if (error instanceof BadRequestError) sendText(response, BAD_REQUEST_STATUS[error.reason], error.message)
     else if (error instanceof EngineError && error.retryable) {
       response.setHeader('retry-after', RETRY_AFTER_SECONDS)
@@ -86,14 +91,13 @@ export class Writes {
   }
 }
 
-function remoteWriteProblem(type: string, encoding: string): string | null {
+function messageProblem(type: string): string | null {
   const [media, ...parameters] = type.split(';').map((part) => part.trim())
   if (media.toLowerCase() !== 'application/x-protobuf')
     return `content type ${JSON.stringify(type)} is not taken here: send application/x-protobuf`
   const proto = parameters.find((parameter) => parameter.toLowerCase().startsWith('proto='))?.slice(6)
   if (proto !== undefined && proto !== 'prometheus.WriteRequest')
     return `message ${proto} is not taken here: send remote write 1.0 (prometheus.WriteRequest)`
-  if (encoding.toLowerCase() !== 'snappy') return `content encoding ${JSON.stringify(encoding)} is not taken here: send snappy`
   return null
 }
 

@@ -22,10 +22,8 @@ export function printExpr(expr: Expr): string {
       return `${printSelector(expr.matchers)}${printAt(expr.at)}${printExtension(expr)}${printOffset(expr.offsetMs)}`
     case 'matrix':
       return `${printSelector(expr.selector.matchers)}[${formatDuration(expr.rangeMs)}]${printExtension(expr.selector)}${printModifiers(expr.selector)}`
-    case 'subquery': {
-      const step = expr.stepMs === null ? '' : formatDuration(expr.stepMs)
-      return `${printExpr(expr.expr)}[${formatDuration(expr.rangeMs)}:${step}]${printModifiers(expr)}`
-    }
+    case 'subquery':
+      return `${printExpr(expr.expr)}${printSubqueryTail(expr)}`
     case 'paren':
       return `(${printExpr(expr.expr)})`
     case 'unary':
@@ -86,7 +84,8 @@ function printBinary(node: Binary): string {
   return `${printExpr(node.left)} ${node.op}${bool}${printMatching(node.matching)} ${printExpr(node.right)}`
 }
 
-function printMatching(matching: VectorMatching | null): string {
+/** What stands between an operator and its right side: ` on (a) group_left (b)`. */
+export function printMatching(matching: VectorMatching | null): string {
   if (matching === null) return ''
   const isGrouped = matching.cardinality === 'many-to-one' || matching.cardinality === 'one-to-many'
   if (matching.labels.length === 0 && !matching.on && !isGrouped) return ''
@@ -95,10 +94,20 @@ function printMatching(matching: VectorMatching | null): string {
 }
 
 function printAggregate(node: Aggregate): string {
-  const word = node.without ? 'without' : 'by'
-  const grouping = node.without || node.grouping.length > 0 ? ` ${word} ${printLabels(node.grouping)} ` : ''
   const param = node.param === null ? '' : `${printExpr(node.param)}, `
-  return `${node.op}${grouping}(${param}${printExpr(node.expr)})`
+  return `${printAggregateHead(node)}(${param}${printExpr(node.expr)})`
+}
+
+/** An aggregation without its arguments: `sum by (a) `. */
+export function printAggregateHead(node: Aggregate): string {
+  const word = node.without ? 'without' : 'by'
+  return `${node.op}${node.without || node.grouping.length > 0 ? ` ${word} ${printLabels(node.grouping)} ` : ''}`
+}
+
+/** A subquery without its expression: `[5m:1m] offset 1h`. */
+export function printSubqueryTail(node: Subquery): string {
+  const step = node.stepMs === null ? '' : formatDuration(node.stepMs)
+  return `[${formatDuration(node.rangeMs)}:${step}]${printModifiers(node)}`
 }
 
 /** The shortest decimal that reads back as the same number, without exponent; infinities as "+Inf" and "-Inf". */

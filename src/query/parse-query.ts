@@ -1,6 +1,6 @@
 import type { Matcher } from '../domain/matcher.ts'
 import { parseExpr, parseMetricSelector } from '../promql/parse/parse.ts'
-import { printExpr } from '../promql/print.ts'
+import { prettyExpr } from '../promql/pretty.ts'
 import { asQueryError } from './query-errors.ts'
 
 /** A selector alone (`match[]`). @throws QueryError `bad_data` */
@@ -15,7 +15,7 @@ export function parseSelector(text: string): readonly Matcher[] {
 /** The canonical text of an expression. @throws QueryError `bad_data` */
 export function formatExpression(text: string): string {
   try {
-    return printExpr(parseExpr(text))
+    return prettyExpr(parseExpr(text))
   } catch (error) {
     throw asQueryError(error)
   }

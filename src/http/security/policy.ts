@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
+import { isIPv4 } from 'node:net'
 import { type Cidr, isInCidr, parseAddress, parseCidr } from '../../stdx/cidr.ts'
 
 export type Scope = 'read' | 'write' | 'operate'
@@ -100,30 +101,38 @@ export class AccessPolicy {
     if (match !== null) {
       const token = this.#find(match[1])
       if (token === null) return { status: 401, message: 'the token is not known' }
-      if (token.cidrs.length > 0 && !isWithin(address, token.cidrs))
-        return { status: 403, message: `token ${token.name} may not be used from ${address}` }
-      return { scopes: token.scopes, sender: token.name }
+      if (!isGoodFrom(token, address)) return { status: 403, message: `token ${token.name} may not be used from ${address}` }
+      return { scopes: this.#scopesFrom(token.scopes, address), sender: token.name }
     }
-    return { scopes: this.#isOpen ? ALL : NONE, sender: address }
+    return { scopes: this.#isOpen ? this.#scopesFrom(ALL, address) : NONE, sender: address }
   }
 
-  /** What a token allows, null if it is not known: for the first message of a WebSocket. */
-  authenticate(token: string): ReadonlySet<Scope> | null {
-    return this.#find(token)?.scopes ?? null
+  /** What a token allows from an address, null if nothing: for the first message of a WebSocket. */
+  authenticate(token: string, address: string): ReadonlySet<Scope> | null {
+    const known = this.#find(token)
+    return known !== null && isGoodFrom(known, address) ? this.#scopesFrom(known.scopes, address) : null
   }
 
   /** Whether a caller may do what needs a scope. @returns null when it may */
   forbids(caller: Caller, scope: Scope, request: IncomingMessage): Refusal | null {
-    if (!caller.scopes.has(scope)) {
-      return caller.scopes.size === 0
-        ? { status: 401, message: `a token of scope ${scope} is required: send it as "Authorization: Bearer TOKEN"` }
-        : { status: 403, message: `the token of ${caller.sender} has no scope ${scope}` }
-    }
+    if (caller.scopes.has(scope)) return null
     const address = request.socket.remoteAddress ?? ''
-    if (scope === 'write' && this.#senders.length > 0 && !isLoopbackAddress(address) && !isWithin(address, this.#senders)) {
+    const isKnown = request.headers.authorization !== undefined || caller.scopes.size > 0
+    if (isKnown && scope === 'write' && !this.#maySend(address)) {
       return { status: 403, message: `samples from ${address} are not taken: it is in none of security.senders` }
     }
-    return null
+    return caller.scopes.size === 0
+      ? { status: 401, message: `a token of scope ${scope} is required: send it as "Authorization: Bearer TOKEN"` }
+      : { status: 403, message: `the token of ${caller.sender} has no scope ${scope}` }
+  }
+
+  /** Samples come in by more ways than one, GraphQL among them: so the scope itself is not given where they are not taken from. */
+  #scopesFrom(scopes: ReadonlySet<Scope>, address: string): ReadonlySet<Scope> {
+    return this.#maySend(address) ? scopes : new Set([...scopes].filter((scope) => scope !== 'write'))
+  }
+
+  #maySend(address: string): boolean {
+    return this.#senders.length === 0 || isLoopbackAddress(address) || isWithin(address, this.#senders)
   }
 
   #find(token: string): Token | null {
@@ -145,8 +154,13 @@ export class AccessPolicy {
 }
 
 /** A simple GET of the Prometheus API changes nothing, and without CORS headers its answer stays unread. */
-function isPlainRead(request: IncomingMessage): boolean {
-  return (request.method === 'GET' || request.method === 'HEAD' || request.method === 'OPTIONS') && request.headers.upgrade === undefined
+function isPlainRead({ method, url = '', headers }: IncomingMessage): boolean {
+  const isRead = method === 'GET' || method === 'HEAD' || method === 'OPTIONS'
+  return isRead && headers.upgrade === undefined && (url.startsWith('/api/v1/') || url.startsWith('/-/'))
+}
+
+function isGoodFrom({ cidrs }: Token, address: string): boolean {
+  return cidrs.length === 0 || isWithin(address, cidrs)
 }
 
 function hostName(host: string): string {
@@ -154,7 +168,7 @@ function hostName(host: string): string {
 }
 
 export function isLoopbackHost(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host === '[::1]' || /^127\./.test(host)
+  return host === 'localhost' || host === '::1' || host === '[::1]' || (isIPv4(host) && host.startsWith('127.'))
 }
 
 const LOOPBACK = ['127.0.0.0/8', '::1/128'].map((text) => parseCidr(text)!)
