@@ -1,6 +1,6 @@
 /**
- * The block codec: speed and bytes a sample, by kind of data. Prints M samples/s a CPU-second of this thread, and bytes a sample of whole
- * pages (identities, times and checksums included). Run: npm run bench -- block-codec
+ * The block codec: speed and bytes a sample, by kind of data. Prints M samples/s a CPU-second of this thread (decoding opens the page each
+ * time), and bytes a sample of whole pages (identities, times and checksums included). Run: npm run bench -- block-codec
  */
 import { PageReader } from '../src/projections/blocks/page-reader.ts'
 import { PageWriter } from '../src/projections/blocks/page-writer.ts'
@@ -48,43 +48,58 @@ const kinds: Record<string, Kind> = {
   'full doubles': (count) => Float64Array.from({ length: count }, () => Math.sin(uniform() * 1000)),
 }
 
+/** The CPU clock of a thread may tick in steps of 4 ms, so work is repeated until a step no longer matters. */
+const MEASURED_SECONDS = 0.12
+
+/** Seconds of this thread's CPU for one call, after one that warms up. */
 function cpuSeconds(work: () => void): number {
-  const before = process.threadCpuUsage()
   work()
-  const used = process.threadCpuUsage(before)
-  return (used.user + used.system) / 1e6
+  const before = process.threadCpuUsage()
+  for (let calls = 1; ; calls++) {
+    work()
+    const { user, system } = process.threadCpuUsage(before)
+    if (user + system >= MEASURED_SECONDS * 1e6) return (user + system) / 1e6 / calls
+  }
 }
 
 const SERIES = 125
 
-function measure(name: string, make: Kind, samples: number, compress: boolean, jitterMs: number): number {
+/** Times on a grid, each up to `jitterMs` off it; of one column for all series, or of each its own, as senders with clocks of their own make. */
+interface Times {
+  readonly jitterMs: number
+  readonly ofEach: boolean
+}
+const GRID: Times = { jitterMs: 0, ofEach: false }
+
+function measure(name: string, make: Kind, samples: number, compress: boolean, { jitterMs, ofEach }: Times): number {
   const start = 1_790_000_000_000
-  const times = Float64Array.from({ length: samples }, (_, i) => start + i * 10_000 + Math.round((uniform() - 0.5) * 2 * jitterMs))
-  const series = Array.from({ length: SERIES }, () => ({ identity: crypto.getRandomValues(new Uint8Array(16)), values: make(samples) }))
+  const makeTimes = () =>
+    Float64Array.from({ length: samples }, (_, i) => start + i * 10_000 + Math.round((uniform() - 0.5) * 2 * jitterMs))
+  const shared = makeTimes()
+  const series = Array.from({ length: SERIES }, () => ({
+    identity: crypto.getRandomValues(new Uint8Array(16)),
+    times: ofEach ? makeTimes() : shared,
+    values: make(samples),
+  }))
   const encode = () => {
     const writer = new PageWriter({ pageBytesTarget: 64 * 1024, compress })
-    for (const { identity, values } of series) writer.add(identity, times, values, 0, samples)
+    for (const { identity, times, values } of series) writer.add(identity, times, values, 0, samples)
     return writer.finish()
   }
-  const rounds = Math.ceil(1_500_000 / (SERIES * samples))
-  let pages = encode()
-  const encodeSeconds = cpuSeconds(() => {
-    for (let round = 0; round < rounds; round++) pages = encode()
-  })
+  const pages = encode()
+  const encodeSeconds = cpuSeconds(encode)
   const decodeSeconds = cpuSeconds(() => {
-    for (let round = 0; round < rounds; round++) {
-      for (const { bytes } of pages) {
-        const page = PageReader.open(bytes, 'bench')
-        for (let chunk = 0; chunk < page.seriesCount; chunk++) {
-          page.times(chunk)
-          page.values(chunk)
-        }
+    for (const { bytes } of pages) {
+      const page = PageReader.open(bytes, 'bench')
+      for (let chunk = 0; chunk < page.seriesCount; chunk++) {
+        page.times(chunk)
+        page.values(chunk)
       }
     }
   })
   const total = SERIES * samples
   const bytes = pages.reduce((sum, page) => sum + page.bytes.length, 0) / total
-  const speed = (seconds: number) => ((total * rounds) / seconds / 1e6).toFixed(0).padStart(5)
+  const speed = (seconds: number) => (total / seconds / 1e6).toFixed(0).padStart(5)
   console.log(
     `${name.padEnd(34)} ${String(samples).padStart(4)} ${compress ? 'sealed' : 'fresh '} ${speed(encodeSeconds)} ${speed(decodeSeconds)} ${bytes.toFixed(3).padStart(8)}`,
   )
@@ -92,8 +107,13 @@ function measure(name: string, make: Kind, samples: number, compress: boolean, j
 }
 
 console.log('kind                               count form   enc M/s dec M/s  B/sample')
-for (const compress of [false, true]) {
-  for (const samples of compress ? [720] : [30, 720])
-    for (const [name, make] of Object.entries(kinds)) measure(name, make, samples, compress, 0)
-}
-measure('cpu walk, times off by 5 ms', kinds['cpu walk, sigma 1.00'], 720, true, 5)
+for (const [compress, samples] of [
+  [false, 30],
+  [false, 120],
+  [false, 720],
+  [true, 120],
+  [true, 720],
+] as const)
+  for (const [name, make] of Object.entries(kinds)) measure(name, make, samples, compress, GRID)
+measure('cpu walk, 5 ms off, shared', kinds['cpu walk, sigma 1.00'], 720, true, { jitterMs: 5, ofEach: false })
+measure('cpu walk, 5 ms off, each its own', kinds['cpu walk, sigma 1.00'], 720, true, { jitterMs: 5, ofEach: true })
