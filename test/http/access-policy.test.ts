@@ -53,6 +53,23 @@ describe('tokens', () => {
     expect(access(on, 'write', operator.token, '192.168.3.4')).toBe(0)
     expect(access(on, 'write', operator.token, '127.0.0.1')).toBe(0)
     expect(access(on, 'read', operator.token, '10.1.1.1')).toBe(0)
+    // By no other way in either: GraphQL is handed the scopes alone.
+    expect(on.caller(request({ authorization: `Bearer ${operator.token}` }, '10.1.1.1'))).toMatchObject({
+      scopes: new Set(['read', 'operate']),
+    })
+  })
+
+  it('mean the same in the first message of a WebSocket', () => {
+    const on = policy({ ...open, senders: ['192.168.0.0/16'] })
+    expect(on.authenticate('x'.repeat(32), '192.168.3.4')).toBeNull()
+    expect(on.authenticate(sender.token, '192.168.3.4')).toBeNull()
+    expect(on.authenticate(sender.token, 'edge')).toBeNull()
+    expect(on.authenticate(operator.token, '192.168.3.4')).toEqual(new Set(operator.scopes))
+    expect(on.authenticate(operator.token, '10.1.1.1')).toEqual(new Set(['read', 'operate']))
+  })
+
+  it('are needed where a name only looks like this machine', () => {
+    expect(access(policy({ host: '127.evil.example' }), 'read', null)).toBe(401)
   })
 })
 

@@ -75,7 +75,7 @@ export class TestServer {
         logger: silentLogger,
         ready: () => ({ ready: true }),
         metricsText: async () => `# ${'x'.repeat(2000)}\n`,
-        seal: async () => {},
+        seal: async () => 0,
         graphql: () => null,
         seriesCount: () => 3,
         pageDir: null,
