@@ -24,8 +24,8 @@ export interface HttpDeps {
   readonly logger: Logger
   ready(): { readonly ready: boolean; readonly reason?: string }
   metricsText(): Promise<string>
-  /** Flushes and seals everything. */
-  seal(): Promise<unknown>
+  /** Flushes and seals everything, open buckets too. @returns how many buckets were sealed, each log partition counted */
+  seal(): Promise<number>
   /** null while it is being loaded. */
   graphql(): GraphqlFrontDoor | null
   /** How many series there are, for /api/v1/status/tsdb. */

@@ -9,7 +9,7 @@ import { countRequest, inFlight } from './http-metrics.ts'
 import { PageFiles } from './page-files.ts'
 import { Parameters } from './parameters.ts'
 import { type ApiAnswer, type ApiRoute, prometheusApi } from './prometheus-api.ts'
-import { sendPacked, sendText } from './reply.ts'
+import { send, sendPacked, sendText } from './reply.ts'
 import { AccessPolicy, type Caller, type Refusal, type Scope } from './security/policy.ts'
 import { Writes } from './writes.ts'
 
@@ -149,8 +149,8 @@ export class HttpServer {
           scope: 'operate',
           methods: ['POST'],
           handle: async (_, response) => {
-            await deps.seal()
-            sendText(response, 200, 'sealed')
+            // In the API's envelope, so that `tidemark seal` and scripts read it alike.
+            send(response, 200, 'application/json', JSON.stringify({ status: 'success', data: { sealedBuckets: await deps.seal() } }))
           },
         },
       ],

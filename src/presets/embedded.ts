@@ -57,7 +57,7 @@ export async function startEmbedded(config: Config, logger: Logger): Promise<{ a
       logger,
       ready: () => ({ ready: storage.control.ready, reason: 'the log is being read' }),
       metricsText: () => metricsText(storage.projector),
-      seal: () => storage.projector.call('seal'),
+      seal: () => storage.projector.call<number>('seal'),
       graphql: () => graphql,
       seriesCount: () => storage.control.seriesCount,
       pageDir: existsSync(PAGE_DIR) ? PAGE_DIR : null,

@@ -70,3 +70,26 @@ describe('the tour of the README', () => {
     expect(await server.kill('SIGTERM')).toBe(0)
   })
 })
+
+describe('commands beside a running server', () => {
+  it('seal, query and agent work on it', async () => {
+    const data = mkdtempSync(join(tmpdir(), 'tidemark-commands-'))
+    const port = await freePort()
+    const server = await ServerProcess.start(port, ['--data', data])
+    const tidemark = async (...args: string[]) =>
+      (await run(process.execPath, ['--disable-warning=ExperimentalWarning', 'src/main.ts', ...args])).stdout
+    try {
+      const agent = run(process.execPath, ['src/main.ts', 'agent', '--url', server.url, '--interval', '500ms', '--instance', 'web-1'])
+      for (let tries = 0; tries < 100 && Object.keys(await server.query('node_load1')).length === 0; tries++)
+        await new Promise((resolve) => setTimeout(resolve, 100))
+      agent.child.kill('SIGTERM')
+      await agent
+      expect(await tidemark('query', 'node_load1', '--url', server.url)).toMatch(/node_load1\{instance="web-1", job="node"\} {2}\d/)
+      expect(await tidemark('seal', '--url', server.url)).toMatch(/^sealed in/)
+      expect(Object.keys(await server.query('node_load1')).length).toBe(1)
+    } finally {
+      await server.kill('SIGKILL')
+      rmSync(data, { recursive: true, force: true })
+    }
+  })
+})
