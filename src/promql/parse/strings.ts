@@ -70,7 +70,8 @@ const printable = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]$/u
 
 /** A double-quoted literal, escaped as Go's %q does. */
 export function quoteGo(text: string): string {
-  return `"${escapeGo(text, 34)}"`
+  // Printable, and yet no lexer takes it as it is: it stands for bytes that are no UTF-8.
+  return `"${escapeGo(text, 34).replaceAll('\ufffd', '\\ufffd')}"`
 }
 
 /** One code point (-1: none) as Go's %q shows a rune. */
