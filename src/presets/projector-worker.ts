@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
+import { SAMPLES_TOPIC } from '../domain/events/topics.ts'
 import { EmbeddedLogReader } from '../engines/embedded/log/log-reader.ts'
 import { SqliteBlockStore } from '../engines/embedded/store/sqlite-block-store.ts'
 import { SystemClock } from '../engines/system-clock.ts'
@@ -19,7 +20,7 @@ const clock = new SystemClock()
 const logger = createLogger(logLevel, { thread: 'projector' })
 const control = new Control(memory.control)
 const store = SqliteBlockStore.open({ dir: folders.blocks(dataDir) })
-const log = new EmbeddedLogReader({ folder: folders.samplesLog(dataDir), topic: 'tidemark.samples', shared: logShared })
+const log = new EmbeddedLogReader({ folder: folders.samplesLog(dataDir), topic: SAMPLES_TOPIC, shared: logShared })
 const projection = new SeriesProjection({
   memory,
   control,

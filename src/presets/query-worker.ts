@@ -1,4 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads'
+import { SAMPLES_TOPIC } from '../domain/events/topics.ts'
 import { EmbeddedLogReader } from '../engines/embedded/log/log-reader.ts'
 import { SqliteBlockStore } from '../engines/embedded/store/sqlite-block-store.ts'
 import { SystemClock } from '../engines/system-clock.ts'
@@ -26,7 +27,7 @@ const { memory, dataDir, logShared, limits, reader: slot } = workerData as Threa
 const clock = new SystemClock()
 const control = new Control(memory.control)
 const store = SqliteBlockStore.open({ dir: folders.blocks(dataDir), readOnly: true })
-const { generation } = new EmbeddedLogReader({ folder: folders.samplesLog(dataDir), topic: 'tidemark.samples', shared: logShared })
+const { generation } = new EmbeddedLogReader({ folder: folders.samplesLog(dataDir), topic: SAMPLES_TOPIC, shared: logShared })
 const index = new SeriesIndex(memory, control)
 const matcher = new SeriesMatcher(index, { compile: compileMatcher, literals: literalAlternatives })
 const reader = new RawReader({

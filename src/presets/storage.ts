@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import type { Config } from '../config.ts'
 import { EngineError } from '../domain/errors.ts'
+import { SAMPLES_TOPIC } from '../domain/events/topics.ts'
 import type { Clock } from '../domain/ports/clock.ts'
 import type { EventLog, RecordToAppend } from '../domain/ports/event-log.ts'
 import type { Offset, PartitionOffsets } from '../domain/position.ts'
@@ -27,7 +28,7 @@ export async function openStorage(config: Config, clock: Clock, logger: Logger, 
   const { partitions, limits, dataDir, logLevel, queryWorkers } = config
   const log = await EmbeddedLogWriter.open({
     folder: folders.samplesLog(dataDir),
-    topic: 'tidemark.samples',
+    topic: SAMPLES_TOPIC,
     partitionCount: partitions,
     clock,
     bytesInFlightMax: limits.appendBytesInFlightMax,

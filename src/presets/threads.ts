@@ -1,4 +1,5 @@
 import type { Config } from '../config.ts'
+import { SAMPLES_TOPIC } from '../domain/events/topics.ts'
 import type { HeadMemory } from '../projections/series/head-memory.ts'
 
 /** What every worker thread of the embedded preset is started with. */
@@ -21,6 +22,6 @@ export function workerFile(name: string): URL {
 
 /** Where things stand in the data folder. */
 export const folders = {
-  samplesLog: (dataDir: string) => `${dataDir}/log/tidemark.samples`,
+  samplesLog: (dataDir: string) => `${dataDir}/log/${SAMPLES_TOPIC}`,
   blocks: (dataDir: string) => `${dataDir}/blocks`,
 }

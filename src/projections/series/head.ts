@@ -133,9 +133,6 @@ export class Head {
   get sampleCount(): number {
     return this.#samples
   }
-  get active(): number {
-    return this.#active
-  }
   /** Whether `samples` more fit for certain. */
   hasRoom(samples: number): boolean {
     return this.#end + samples * (HEADER_WORDS + CAPACITY_MIN * 1.5) < this.#arenaWords
