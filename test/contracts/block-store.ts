@@ -30,7 +30,7 @@ export function blockStoreContract(name: string, makeEngine: () => Promise<Block
       await engine.dispose()
     })
 
-    const ref: PartitionRef = { table: 'pages', partitionKey: '1/up', dayOf: DAY + 5 }
+    const ref: PartitionRef = { table: 'raw', partitionKey: '1/up', dayOf: DAY + 5 }
     const meta: PartitionRef = { table: 'checkpoints', partitionKey: '1', dayOf: null }
     const row = (partition: PartitionRef, clusteringKey: string, text: string): BlockRow => ({
       ...partition,
@@ -72,7 +72,7 @@ export function blockStoreContract(name: string, makeEngine: () => Promise<Block
     it('keeps tables, partition keys and days apart', async () => {
       const refs: PartitionRef[] = [
         ref,
-        { ...ref, table: 'p' },
+        { ...ref, table: 'series' },
         { ...ref, partitionKey: '1/u' },
         { ...ref, dayOf: DAY + DAY_MS },
         { ...ref, dayOf: null },

@@ -6,3 +6,9 @@ export const SAMPLES_TOPIC = 'tidemark.samples'
  * of partitions (P) is.
  */
 export const SAMPLES_SPREAD = 4
+
+/** What the system does to itself and is kept: its forming, gaps found, switches of projections, replays, an audit of mutations. */
+export const OPERATIONS_TOPIC = 'tidemark.operations'
+
+/** Signs of life of collectors: worth nothing after a minute, so kept for an hour, apart from what is kept for long. */
+export const MEMBERSHIP_TOPIC = 'tidemark.membership'

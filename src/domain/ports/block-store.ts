@@ -1,8 +1,26 @@
 import type { TimestampMs } from '../time.ts'
 
+/**
+ * The tables, and what an engine must know of each to lay it out.
+ * - `keep`: 'raw': as long as raw samples, from the row's day on; 'fresh': two days from its writing; 'session': a day from its writing;
+ *   'always': until replaced. Engines with a time to live derive it from this; others are told by `expire` and `drop`.
+ * - `swapped`: its rows are replaced by compare-and-set. A `put` into such a table replaces whatever the row holds.
+ */
+export const blockTables = {
+  raw: { keep: 'raw', swapped: false },
+  fresh: { keep: 'fresh', swapped: false },
+  series: { keep: 'raw', swapped: false },
+  catalogue: { keep: 'raw', swapped: true },
+  sessions: { keep: 'session', swapped: false },
+  checkpoints: { keep: 'always', swapped: true },
+  metadata: { keep: 'always', swapped: false },
+  unsealed: { keep: 'always', swapped: false },
+} as const satisfies Record<string, { keep: 'raw' | 'fresh' | 'session' | 'always'; swapped: boolean }>
+export type BlockTable = keyof typeof blockTables
+
 /** One stored value. Keys are strings compared by their UTF-8 bytes. */
 export interface BlockRow {
-  readonly table: string
+  readonly table: BlockTable
   readonly partitionKey: string
   readonly clusteringKey: string
   /**
@@ -14,7 +32,7 @@ export interface BlockRow {
 }
 
 export interface PartitionRef {
-  readonly table: string
+  readonly table: BlockTable
   readonly partitionKey: string
   readonly dayOf: TimestampMs | null
 }
@@ -26,7 +44,10 @@ export interface BlockStore {
   /** Rows of one partition with from <= clusteringKey < to, in key order, in batches. */
   scan(partition: PartitionRef, range?: { from?: string; to?: string }): AsyncIterable<readonly BlockRow[]>
   get(partition: PartitionRef, clusteringKey: string): Promise<Uint8Array | null>
-  /** Removes rows of one partition, from <= clusteringKey < to (embedded only; Cassandra lets their TTL do it and returns at once). */
+  /**
+   * Says that rows of one partition, from <= clusteringKey < to, are no longer wanted: embedded, they are removed; Cassandra returns at
+   * once and lets their time to live do it. So nobody may rely on their absence.
+   */
   drop(partition: PartitionRef, range: { from: string; to: string }): Promise<void>
   /** Atomically replaces a small row if it holds `expected` (null: if it is absent). `false`: it held something else. */
   compareAndSet(partition: PartitionRef, clusteringKey: string, expected: Uint8Array | null, next: Uint8Array): Promise<boolean>

@@ -26,6 +26,11 @@ export interface LogBatch {
   readonly records: readonly LogRecord[]
   /** A position that fell off the log: records [from, to) of the partition are gone. Reported once, never skipped silently. */
   readonly gaps: readonly { readonly partition: number; readonly from: Offset; readonly to: Offset }[]
+  /**
+   * Where partitions ended when this was read, as far as the engine learned it by reading: how a reader that appends nothing knows how
+   * far behind it is. A batch may bring nothing else.
+   */
+  readonly ends?: PartitionOffsets
 }
 
 /** One topic of a partitioned, durable, ordered log. Kafka, or files in the data folder. */

@@ -53,7 +53,7 @@ export class MetadataTable {
     }
   }
 
-  #ref(): { table: string; partitionKey: string; dayOf: null } {
+  #ref(): { table: 'metadata'; partitionKey: string; dayOf: null } {
     return { table: TABLE, partitionKey: `${this.#version}`, dayOf: null }
   }
 }

@@ -1,5 +1,5 @@
 import { CorruptionError, EngineError } from '../../domain/errors.ts'
-import type { BlockStore, PartitionRef } from '../../domain/ports/block-store.ts'
+import type { BlockStore, BlockTable, PartitionRef } from '../../domain/ports/block-store.ts'
 import type { Offset } from '../../domain/position.ts'
 import type { TimestampMs } from '../../domain/time.ts'
 import { BUCKET_MS, dayOfBucket } from './buckets.ts'
@@ -151,7 +151,7 @@ export class SeriesStore {
     }
   }
 
-  #ref(table: string): PartitionRef {
+  #ref(table: BlockTable): PartitionRef {
     return { table, partitionKey: `series/${this.#version}`, dayOf: null }
   }
 }

@@ -11,7 +11,7 @@ import { DAY_MS } from '../../../../src/domain/time.ts'
 import { SqliteBlockStore } from '../../../../src/engines/embedded/store/sqlite-block-store.ts'
 
 const DAY = Date.UTC(2026, 10, 24)
-const ref: PartitionRef = { table: 'pages', partitionKey: 'up', dayOf: DAY }
+const ref: PartitionRef = { table: 'raw', partitionKey: 'up', dayOf: DAY }
 const keys = (store: SqliteBlockStore, partition = ref) => [...store.scanSync(partition)].flat().map(({ clusteringKey }) => clusteringKey)
 
 let dir: string
@@ -79,7 +79,7 @@ describe('damage', () => {
       writeFileSync(path, damaged)
       store = SqliteBlockStore.open({ dir })
       expect(() => store.getSync(ref, 'b')).toThrow(CorruptionError)
-      expect(() => store.getSync(ref, 'b')).toThrow(/2026-11-24\.db: row "b" of pages "up" has a bad checksum/)
+      expect(() => store.getSync(ref, 'b')).toThrow(/2026-11-24\.db: row "b" of raw "up" has a bad checksum/)
       expect(() => keys(store)).toThrow(/bad checksum/)
       expect(store.getSync(ref, 'a')).toHaveLength(8)
       expect(store.getSync(ref, 'c')).toHaveLength(8)

@@ -3,7 +3,7 @@ import { SqliteBlockStore } from '../../../../src/engines/embedded/store/sqlite-
 
 /** Puts rows under a bound on the size of files until it is refused; then the bound is lifted, and it goes on. Prints what happened. */
 const store = SqliteBlockStore.open({ dir: process.argv[2] as string })
-const ref = { table: 't', partitionKey: 'p', dayOf: null }
+const ref = { table: 'raw', partitionKey: 'p', dayOf: null } as const
 const put = (key: number) =>
   store.putSync([{ ...ref, clusteringKey: String(key).padStart(4, '0'), value: new Uint8Array(50_000).fill(key) }])
 const held = () => [...store.scanSync(ref)].flat().length
