@@ -119,7 +119,7 @@ export async function startEmbedded(config: Config, logger: Logger): Promise<{ a
       ending.abort()
       await retention
       await queries.close()
-      await storage.projector.stop(true)
+      await storage.projector.stop()
       await storage.log.close()
     },
   }
@@ -134,7 +134,7 @@ export async function sealStopped(config: Config, logger: Logger): Promise<void>
     await storage.projector.call('seal')
   }
   await Promise.race([seal(), failed.promise])
-  await storage.projector.stop(true)
+  await storage.projector.stop()
   await storage.log.close()
 }
 

@@ -10,6 +10,7 @@ import { SeriesProjection } from '../projections/series/series-projection.ts'
 import { invariant } from '../stdx/invariant.ts'
 import { createLogger } from '../telemetry/log.ts'
 import { threadMetrics } from '../telemetry/metrics.ts'
+import { allPartitions } from './all-partitions.ts'
 import { folders, type ThreadData } from './threads.ts'
 import { serveCalls } from './worker-rpc.ts'
 
@@ -32,18 +33,18 @@ const projection = new SeriesProjection({
 })
 const ending = new AbortController()
 
-const running = runProjection({ log, projection, control, clock, logger }, ending.signal)
+const ownership = allPartitions(memory.limits.partitions)
+const running = runProjection({ log, ownership, projection, control, clock, logger }, ending.signal)
 
 serveCalls(parentPort, {
   seal: () => projection.sealAll(),
   metadata: () => projection.metadata(),
   metrics: () => threadMetrics(),
   oldestUnsealed: () => projection.oldestUnsealed(),
-  /** Applies what the log still holds, writes the head to the store, closes it. */
-  stop: async (argument: { flush: boolean }) => {
+  /** Writes the head to the store, so that the next start reads less; closes it. */
+  stop: async () => {
     ending.abort()
     await running
-    if (argument.flush) await projection.flush()
     await log.close()
     await store.close()
   },

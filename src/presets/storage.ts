@@ -82,10 +82,10 @@ export class Projector {
     return this.#calls.call<Result>(method, argument)
   }
 
-  /** @param flush whether what is in the head is written to the store first, so that the next start reads less */
-  async stop(flush: boolean): Promise<void> {
+  /** What is in the head is written to the store first, so that the next start reads less. */
+  async stop(): Promise<void> {
     this.#stopping = true
-    await this.call('stop', { flush })
+    await this.call('stop')
     await this.#worker.terminate()
   }
 }

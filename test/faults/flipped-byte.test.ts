@@ -124,7 +124,6 @@ describe('a flipped byte', () => {
 
   for (const [table, what] of [
     ['checkpoints', 'a checkpoint'],
-    ['unsealed', 'the list of what is not sealed'],
     ['sessions', 'what the log refers to'],
   ]) {
     it(`in ${what} in meta.db is named, read from the log again, and costs no data`, async () => {

@@ -2,8 +2,8 @@ import type { TimestampMs } from '../time.ts'
 
 /**
  * The tables, and what an engine must know of each to lay it out.
- * - `keep`: 'raw': as long as raw samples, from the row's day on; 'fresh': two days from its writing; 'session': a day from its writing;
- *   'always': until replaced. Engines with a time to live derive it from this; others are told by `expire` and `drop`.
+ * - `keep`: 'raw': as long as raw samples, from the row's day on; 'fresh': two days from its writing; 'session': nine days from its
+ *   writing, longer than any log is kept; 'always': until replaced. Engines with a time to live derive it from this; others are told by `expire` and `drop`.
  * - `swapped`: its rows are replaced by compare-and-set. A `put` into such a table replaces whatever the row holds.
  */
 export const blockTables = {
@@ -14,7 +14,6 @@ export const blockTables = {
   sessions: { keep: 'session', swapped: false },
   checkpoints: { keep: 'always', swapped: true },
   metadata: { keep: 'always', swapped: false },
-  unsealed: { keep: 'always', swapped: false },
 } as const satisfies Record<string, { keep: 'raw' | 'fresh' | 'session' | 'always'; swapped: boolean }>
 export type BlockTable = keyof typeof blockTables
 

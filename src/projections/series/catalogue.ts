@@ -21,12 +21,14 @@ export interface BucketEntry {
 }
 
 export interface FreshRun {
+  /** `f/<first>-<last>-<epoch of the writer>`: different content never has the same name. */
+  readonly run: string
   readonly first: Offset
   readonly last: Offset
   readonly metrics: Readonly<Record<string, RunPages>>
 }
 
-/** Pages of one (metric, bucket, partition): rows `<run>/<page number>`. */
+/** Pages of one (metric, bucket, partition). */
 export interface RunPages {
   readonly run: string
   readonly pages: number
@@ -36,26 +38,43 @@ export interface RunPages {
   readonly maxTimeMs: TimestampMs
 }
 
-export const RAW_TABLE = 'raw'
-export const CATALOGUE_TABLE = 'catalogue'
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
-/** Where the pages of one (metric, bucket, partition) are. */
-export function pagesRef(version: number, metric: string, bucket: TimestampMs, partition: number): PartitionRef {
-  return { table: RAW_TABLE, partitionKey: `${version}/${bucket}/${partition}/${metric}`, dayOf: bucket }
+/** A run of one metric in one (bucket, log partition). */
+export interface RunPlace {
+  readonly version: number
+  readonly metric: string
+  readonly bucket: TimestampMs
+  readonly partition: number
+  /** `f/...`: fresh, `s/...`: sealed. */
+  readonly run: string
 }
 
-export function pageKey(run: string, page: number): string {
-  return `${run}/${page.toString().padStart(6, '0')}`
+/** So many pages of some 64 KB stand in one partition of the store, which stays below 64 MB however many series a metric has. */
+const PAGES_A_PARTITION = 512
+
+/** Where a page of a run is. */
+export function pageRef(place: RunPlace, page: number): PartitionRef & { readonly clusteringKey: string } {
+  return { ...slabRef(place, Math.floor(page / PAGES_A_PARTITION)), clusteringKey: page.toString().padStart(6, '0') }
 }
 
-export function catalogueRef(version: number, day: TimestampMs): PartitionRef {
-  return { table: CATALOGUE_TABLE, partitionKey: `${version}`, dayOf: day }
+/** Every partition of the store that holds pages of a run. */
+export function runRefs(place: RunPlace, pages: number): PartitionRef[] {
+  return Array.from({ length: Math.ceil(pages / PAGES_A_PARTITION) }, (_, slab) => slabRef(place, slab))
 }
 
-export function catalogueKey(bucket: TimestampMs, partition: number): string {
-  return `${bucket}/${partition.toString().padStart(4, '0')}`
+function slabRef({ version, metric, bucket, partition, run }: RunPlace, slab: number): PartitionRef {
+  const table = run.startsWith('f/') ? 'fresh' : 'raw'
+  return { table, partitionKey: `${version}/${bucket}/${partition}/${run}/${slab}/${metric}`, dayOf: bucket }
+}
+
+export function catalogueRef(version: number, partition: number, day: TimestampMs): PartitionRef {
+  return { table: 'catalogue', partitionKey: `${version}/${partition}`, dayOf: day }
+}
+
+export function catalogueKey(bucket: TimestampMs): string {
+  return `${bucket}`
 }
 
 export function encodeEntry(entry: BucketEntry): Uint8Array {
@@ -70,10 +89,15 @@ export function decodeEntry(bytes: Uint8Array, where: string): BucketEntry {
   }
 }
 
-/** All entries of a day. */
-export async function readDay(store: Pick<BlockStore, 'scan'>, version: number, day: TimestampMs): Promise<BucketEntry[]> {
+/** All entries of a day of one log partition. */
+export async function readDay(
+  store: Pick<BlockStore, 'scan'>,
+  version: number,
+  partition: number,
+  day: TimestampMs,
+): Promise<BucketEntry[]> {
   const entries: BucketEntry[] = []
-  for await (const rows of store.scan(catalogueRef(version, day))) {
+  for await (const rows of store.scan(catalogueRef(version, partition, day))) {
     for (const row of rows) entries.push(decodeEntry(row.value, `${day}/${row.clusteringKey}`))
   }
   return entries

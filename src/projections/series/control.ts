@@ -12,7 +12,6 @@ const Word = {
   symbolCount: 2,
   pairCount: 3,
   nameCount: 4,
-  catalogueVersion: 5,
   /** Counts applied batches; waited on. */
   appliedSequence: 6,
   /** 1 once the projector has caught up with what the log held at start. */
@@ -34,12 +33,14 @@ export class Control {
   readonly #applied: BigInt64Array
   readonly #durable: BigInt64Array
   readonly #pendingSinceMs: Float64Array
+  readonly #catalogueVersions: Int32Array
 
   constructor(memory: SharedArrayBuffer) {
     this.words = new Int32Array(memory)
     this.#applied = new BigInt64Array(memory, OFFSETS_AT, PARTITIONS_MAX)
     this.#durable = new BigInt64Array(memory, OFFSETS_AT + 8 * PARTITIONS_MAX, PARTITIONS_MAX)
     this.#pendingSinceMs = new Float64Array(memory, OFFSETS_AT + 16 * PARTITIONS_MAX, PARTITIONS_MAX)
+    this.#catalogueVersions = new Int32Array(memory, OFFSETS_AT + 24 * PARTITIONS_MAX, PARTITIONS_MAX)
   }
 
   get seriesCount(): number {
@@ -67,12 +68,12 @@ export class Control {
     Atomics.store(this.words, Word.nameCount, count)
   }
 
-  get catalogueVersion(): number {
-    return Atomics.load(this.words, Word.catalogueVersion)
+  catalogueVersion(partition: number): number {
+    return Atomics.load(this.#catalogueVersions, partition)
   }
-  /** Says that what the store holds has changed; readers look again before their next query. */
-  bumpCatalogue(): void {
-    Atomics.add(this.words, Word.catalogueVersion, 1)
+  /** Says that what the store holds of a partition has changed; readers look again before their next query. */
+  bumpCatalogue(partition: number): void {
+    Atomics.add(this.#catalogueVersions, partition, 1)
   }
 
   get ready(): boolean {

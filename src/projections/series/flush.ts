@@ -3,7 +3,7 @@ import type { Offset } from '../../domain/position.ts'
 import type { TimestampMs } from '../../domain/time.ts'
 import { type Page, PageWriter } from '../blocks/page-writer.ts'
 import { BUCKET_MS, bucketOf, dayOfBucket } from './buckets.ts'
-import { type FreshRun, pageKey, pagesRef, type RunPages } from './catalogue.ts'
+import { type FreshRun, pageRef, type RunPages, type RunPlace } from './catalogue.ts'
 import type { HeadReader } from './head.ts'
 import { sortAndDedupe, upperBound } from './merge.ts'
 import type { SeriesIndex } from './series-index.ts'
@@ -11,8 +11,8 @@ import { seriesRows, type WrittenDays } from './series-rows.ts'
 
 export const PAGE_BYTES_TARGET = 64 * 1024
 
-/** What of the log a generation holds, by partition: [first, last], both included. */
-export type FlushedOffsets = ReadonlyMap<number, { readonly first: Offset; readonly last: Offset }>
+/** What of the log a generation holds, by partition: [first, last], both included; and under which epoch it was taken. */
+export type FlushedOffsets = ReadonlyMap<number, { readonly first: Offset; readonly last: Offset; readonly epoch: number }>
 
 export interface FlushParts {
   readonly version: number
@@ -25,12 +25,12 @@ export interface FlushParts {
   readonly breathe: () => Promise<void>
 }
 
-/** Fresh runs by bucket and partition. */
-export type FlushedRuns = Map<TimestampMs, Map<number, FreshRun>>
+/** Fresh runs by log partition and bucket. */
+export type FlushedRuns = Map<number, Map<TimestampMs, FreshRun>>
 
 /**
  * Writes a generation of the head as fresh blocks, metric by metric and partition by partition, and the series that are new in a day.
- * Nothing of it counts before the catalogue names it.
+ * Partitions without offsets are left out: others hold them now. Nothing of it counts before the catalogue names it.
  */
 export async function flushGeneration(parts: FlushParts, generation: number, offsets: FlushedOffsets): Promise<FlushedRuns> {
   const flush = new Flush(parts, generation, offsets)
@@ -67,7 +67,7 @@ class Flush {
     const groups = new Map<number, number[]>()
     const name = index.metricNameSymbol
     for (let series = 0; series < index.seriesCount; series++) {
-      if (!head.hasSamples(this.#generation, series)) continue
+      if (!head.hasSamples(this.#generation, series) || !this.#offsets.has(index.partitions[series])) continue
       const key = (index.valueOf(series, name) + 1) * 256 + index.partitions[series]
       const group = groups.get(key)
       if (group === undefined) groups.set(key, [series])
@@ -124,20 +124,21 @@ class Flush {
   }
 
   #addRun(metric: string, bucket: TimestampMs, partition: number, pages: readonly Page[]): void {
-    const { first, last } = this.#offsets.get(partition)!
-    const run = `f/${first}-${last}`
-    let partitions = this.runs.get(bucket)
-    if (partitions === undefined) this.runs.set(bucket, (partitions = new Map()))
-    let fresh = partitions.get(partition) as { first: Offset; last: Offset; metrics: Record<string, RunPages> } | undefined
-    if (fresh === undefined) partitions.set(partition, (fresh = { first, last, metrics: Object.create(null) }))
+    const { first, last, epoch } = this.#offsets.get(partition)!
+    const run = `f/${first}-${last}-${epoch}`
+    let buckets = this.runs.get(partition)
+    if (buckets === undefined) this.runs.set(partition, (buckets = new Map()))
+    let fresh = buckets.get(bucket) as (FreshRun & { metrics: Record<string, RunPages> }) | undefined
+    if (fresh === undefined) buckets.set(bucket, (fresh = { run, first, last, metrics: Object.create(null) }))
     fresh!.metrics[metric] = summary(run, pages)
-    this.#add(pageRows(this.#parts.version, metric, bucket, partition, run, pages))
+    this.#add(pageRows({ version: this.#parts.version, metric, bucket, partition, run }, pages))
   }
 
   addSeriesRows(): void {
     for (const [day, partitions] of this.#newSeries) {
       for (const [partition, series] of partitions) {
-        this.#add(seriesRows(this.#parts.version, this.#parts.index, day, partition, `${this.#offsets.get(partition)!.last}`, series))
+        const { last, epoch } = this.#offsets.get(partition)!
+        this.#add(seriesRows(this.#parts.version, this.#parts.index, day, partition, `${last}-${epoch}`, series))
       }
     }
   }
@@ -158,16 +159,8 @@ class Flush {
 }
 
 /** The rows of a run's pages. */
-export function pageRows(
-  version: number,
-  metric: string,
-  bucket: TimestampMs,
-  partition: number,
-  run: string,
-  pages: readonly Page[],
-): BlockRow[] {
-  const ref = pagesRef(version, metric, bucket, partition)
-  return pages.map((page, number) => ({ ...ref, clusteringKey: pageKey(run, number), value: page.bytes }))
+export function pageRows(place: RunPlace, pages: readonly Page[]): BlockRow[] {
+  return pages.map((page, number) => ({ ...pageRef(place, number), value: page.bytes }))
 }
 
 /** What the catalogue says of a run. */

@@ -1,9 +1,8 @@
 import { CorruptionError } from '../../domain/errors.ts'
 import type { BlockStore } from '../../domain/ports/block-store.ts'
 import type { ReadStats } from '../../domain/ports/series-reader.ts'
-import type { TimestampMs } from '../../domain/time.ts'
 import { PageReader } from '../blocks/page-reader.ts'
-import { pageKey, pagesRef, type RunPages } from './catalogue.ts'
+import { pageRef, type RunPages, type RunPlace } from './catalogue.ts'
 import type { SeriesIndex } from './series-index.ts'
 
 /** An opened page, its series as ids of this process. */
@@ -22,6 +21,9 @@ interface CachedPage extends OpenPage {
 
 export const UNKNOWN_SERIES = 0xffffffff
 
+/** So many pages are read from the store at once. */
+const READS_AT_ONCE = 16
+
 /** Opened pages of immutable runs, least recently used go first. One a thread. */
 export class PageCache {
   readonly #store: Pick<BlockStore, 'get'>
@@ -37,39 +39,33 @@ export class PageCache {
   }
 
   /** All pages of a run. Those in the cache cost no promise. */
-  async pages(
-    version: number,
-    metric: string,
-    bucket: TimestampMs,
-    partition: number,
-    run: RunPages,
-    stats: ReadStats,
-  ): Promise<OpenPage[]> {
+  async pages(place: RunPlace, run: RunPages, stats: ReadStats): Promise<OpenPage[]> {
     const pages: OpenPage[] = []
+    const missing: number[] = []
     for (let number = 0; number < run.pages; number++) {
-      const key = `${version}/${bucket}/${partition}/${metric}/${pageKey(run.run, number)}`
+      const key = keyOf(place, number)
       const known = this.#pages.get(key)
-      if (known !== undefined) {
-        this.#pages.delete(key)
-        this.#pages.set(key, known)
-        this.#lookAgain(known)
-        pages.push(known)
-      } else pages.push(await this.#open(version, metric, bucket, partition, run.run, number, key, stats))
+      if (known === undefined) {
+        missing.push(number)
+        continue
+      }
+      this.#pages.delete(key)
+      this.#pages.set(key, known)
+      this.#lookAgain(known)
+      pages[number] = known
+    }
+    for (let start = 0; start < missing.length; start += READS_AT_ONCE) {
+      await Promise.all(
+        missing.slice(start, start + READS_AT_ONCE).map(async (number) => (pages[number] = await this.#open(place, number, stats))),
+      )
     }
     return pages
   }
 
-  async #open(
-    version: number,
-    metric: string,
-    bucket: TimestampMs,
-    partition: number,
-    run: string,
-    number: number,
-    key: string,
-    stats: ReadStats,
-  ): Promise<OpenPage> {
-    const bytes = await this.#store.get(pagesRef(version, metric, bucket, partition), pageKey(run, number))
+  async #open(place: RunPlace, number: number, stats: ReadStats): Promise<OpenPage> {
+    const ref = pageRef(place, number)
+    const key = keyOf(place, number)
+    const bytes = await this.#store.get(ref, ref.clusteringKey)
     if (bytes === null) throw new CorruptionError(`page ${key} is named by the catalogue and is missing from the store`)
     const page = PageReader.open(bytes, key)
     const series = new Uint32Array(page.seriesCount).fill(UNKNOWN_SERIES)
@@ -77,6 +73,9 @@ export class PageCache {
     stats.bytesRead += bytes.length
     const open = { page, series, bytes: bytes.length * 2 + 64 * 1024, unknown: series.length, lookedAmong: 0 }
     this.#lookAgain(open)
+    const other = this.#pages.get(key)
+    // Another query has opened it meanwhile.
+    if (other !== undefined) return other
     this.#pages.set(key, open)
     this.#bytes += open.bytes
     for (const [oldKey, old] of this.#pages) {
@@ -101,4 +100,8 @@ export class PageCache {
       open.unknown--
     }
   }
+}
+
+function keyOf({ version, metric, bucket, partition, run }: RunPlace, page: number): string {
+  return `${version}/${bucket}/${partition}/${run}/${page}/${metric}`
 }

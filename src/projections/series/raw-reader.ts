@@ -5,7 +5,7 @@ import type { ReadStats, SeriesReader } from '../../domain/ports/series-reader.t
 import type { SeriesColumns } from '../../domain/series.ts'
 import { DAY_MS, type TimeRange, type TimestampMs } from '../../domain/time.ts'
 import { BUCKET_MS, daysOf } from './buckets.ts'
-import { type BucketEntry, readDay, runsOf } from './catalogue.ts'
+import { type BucketEntry, type RunPages, readDay, runsOf } from './catalogue.ts'
 import type { Control } from './control.ts'
 import type { HeadReader } from './head.ts'
 import type { SeriesMatcher } from './match.ts'
@@ -31,6 +31,8 @@ export interface RawReaderParts {
 
 /** A reader waits so long for the projector to come up with what is acknowledged; under a flood it answers with what there is. */
 const SETTLE_MS_MAX = 200
+/** Runs that are opened at once: where the store is elsewhere, one wait for all of them. */
+const RUNS_AT_ONCE = 16
 
 /**
  * Reads raw samples: head, fresh and sealed blocks, merged.
@@ -42,12 +44,14 @@ const SETTLE_MS_MAX = 200
  */
 export class RawReader implements SeriesReader {
   readonly #parts: RawReaderParts
-  readonly #days = new Map<TimestampMs, { version: number; entries: BucketEntry[] }>()
+  /** By partition and day. */
+  readonly #days: Map<TimestampMs, { version: number; entries: BucketEntry[] }>[]
   /** By series: its place in the group that is being read, + 1. Always all zero between groups. */
   #places = new Uint32Array(1024)
 
   constructor(parts: RawReaderParts) {
     this.#parts = parts
+    this.#days = Array.from({ length: parts.partitions }, () => new Map())
   }
 
   async *select(
@@ -64,10 +68,10 @@ export class RawReader implements SeriesReader {
     pin.enter()
     try {
       const generations = control.readableGenerations()
-      const version = control.catalogueVersion
+      const versions = Array.from({ length: partitions }, (_, partition) => control.catalogueVersion(partition))
       const matched = matcher.match(matchers, index.seriesCount)
       const groups = this.#groupByMetric(matched, range)
-      const entries = groups.size === 0 ? [] : await this.#entries(range, version)
+      const entries = groups.size === 0 ? [] : await this.#entries(groups, range, versions)
       for (const [metric, series] of groups) {
         signal.throwIfAborted()
         stats.seriesMatched += series.length
@@ -93,18 +97,28 @@ export class RawReader implements SeriesReader {
     return groups
   }
 
-  /** Catalogue entries that overlap the range, oldest bucket first; days are read again when the catalogue has changed. */
-  async #entries(range: TimeRange, version: number): Promise<BucketEntry[]> {
-    const entries: BucketEntry[] = []
-    for (const day of daysOf(range)) {
-      let known = this.#days.get(day)
-      if (known === undefined || known.version !== version) {
-        known = { version, entries: await readDay(this.#parts.store, this.#parts.version, day) }
-        if (this.#days.size > 64) this.#days.clear()
-        this.#days.set(day, known)
-      }
-      for (const entry of known.entries) if (entry.bucket < range.endMs && entry.bucket + BUCKET_MS > range.startMs) entries.push(entry)
-    }
+  /**
+   * Catalogue entries that overlap the range, of the partitions that the series stand in, oldest bucket first; a partition's days are read
+   * again when its catalogue has changed.
+   */
+  async #entries(groups: ReadonlyMap<number, readonly number[]>, range: TimeRange, versions: readonly number[]): Promise<BucketEntry[]> {
+    const partitions = new Set<number>()
+    for (const group of groups.values()) for (const series of group) partitions.add(this.#parts.index.partitions[series])
+    const days = daysOf(range)
+    const reads = [...partitions].flatMap((partition) => days.map((day) => this.#day(partition, day, versions[partition])))
+    const entries = (await Promise.all(reads)).flat()
+    return entries
+      .filter((entry) => entry.bucket < range.endMs && entry.bucket + BUCKET_MS > range.startMs)
+      .sort((a, b) => a.bucket - b.bucket || a.partition - b.partition)
+  }
+
+  async #day(partition: number, day: TimestampMs, version: number): Promise<BucketEntry[]> {
+    const days = this.#days[partition]
+    const known = days.get(day)
+    if (known !== undefined && known.version === version) return known.entries
+    const entries = await readDay(this.#parts.store, this.#parts.version, partition, day)
+    if (days.size > 64) days.clear()
+    days.set(day, { version, entries })
     return entries
   }
 
@@ -141,21 +155,29 @@ export class RawReader implements SeriesReader {
   ): Promise<void> {
     const { index, pages, version } = this.#parts
     const partitions = new Set(series.map((id) => index.partitions[id]))
+    const wanted: { entry: BucketEntry; run: RunPages }[] = []
     for (const entry of entries) {
       if (!partitions.has(entry.partition)) continue
       for (const run of runsOf(entry, metric)) {
-        if (run.maxTimeMs <= range.startMs || run.minTimeMs > range.endMs) continue
-        const opened = await pages.pages(version, metric, entry.bucket, entry.partition, run, stats)
-        // Without a pause from here on: the places are of this group alone.
-        this.#mark(series)
-        for (const { page, series: ids } of opened) {
+        if (run.maxTimeMs > range.startMs && run.minTimeMs <= range.endMs) wanted.push({ entry, run })
+      }
+    }
+    for (let start = 0; start < wanted.length; start += RUNS_AT_ONCE) {
+      const some = wanted.slice(start, start + RUNS_AT_ONCE)
+      const opened = await Promise.all(
+        some.map(({ entry: { bucket, partition }, run }) => pages.pages({ version, metric, bucket, partition, run: run.run }, run, stats)),
+      )
+      // Without a pause from here on: the places are of this group alone.
+      this.#mark(series)
+      for (const run of opened) {
+        for (const { page, series: ids } of run) {
           for (let chunk = 0; chunk < ids.length; chunk++) {
             const place = this.#places[ids[chunk]]
             if (place > 0) addClipped(pieces[place - 1], page.times(chunk), () => page.values(chunk), range)
           }
         }
-        for (const id of series) this.#places[id] = 0
       }
+      for (const id of series) this.#places[id] = 0
     }
   }
 

@@ -1,9 +1,8 @@
 import { CorruptionError } from '../../domain/errors.ts'
 import type { BlockRow, BlockStore } from '../../domain/ports/block-store.ts'
-import type { TimestampMs } from '../../domain/time.ts'
 import { PageReader } from '../blocks/page-reader.ts'
 import { PageWriter } from '../blocks/page-writer.ts'
-import { type BucketEntry, pageKey, pagesRef, type RunPages, runsOf } from './catalogue.ts'
+import { type BucketEntry, pageRef, type RunPages, type RunPlace, runsOf } from './catalogue.ts'
 import { PAGE_BYTES_TARGET, pageRows, summary } from './flush.ts'
 import { type Columns, mergePieces, type Piece } from './merge.ts'
 
@@ -11,14 +10,14 @@ export interface SealParts {
   readonly version: number
   readonly store: Pick<BlockStore, 'get' | 'put'>
   readonly breathe: () => Promise<void>
+  /** Of the one who seals: two never give different content the same name. */
+  readonly epoch: number
 }
 
 /** Rows that no longer stand for anything, to be dropped when no reader can still want them. */
 export interface Garbage {
-  readonly bucket: TimestampMs
-  readonly partition: number
-  readonly metric: string
-  readonly run: string
+  readonly place: RunPlace
+  readonly pages: number
 }
 
 /**
@@ -32,23 +31,31 @@ export async function sealBucket(parts: SealParts, entry: BucketEntry): Promise<
   const metrics = new Set(entry.fresh.flatMap((run) => Object.keys(run.metrics)))
   const sealed: Record<string, RunPages> = Object.assign(Object.create(null), entry.sealed)
   const garbage: Garbage[] = []
-  const run = `s/${entry.through}`
+  const run = `s/${entry.through}-${parts.epoch}`
   for (const metric of metrics) {
     const runs = runsOf(entry, metric)
     sealed[metric] = await sealMetric(parts, entry, metric, runs, run)
-    for (const old of runs) if (old.run !== run) garbage.push({ bucket: entry.bucket, partition: entry.partition, metric, run: old.run })
+    for (const old of runs) if (old.run !== run) garbage.push({ place: placeOf(parts, entry, metric, old.run), pages: old.pages })
     await parts.breathe()
   }
   return { entry: { ...entry, sealed, fresh: [] }, garbage }
 }
 
+function placeOf({ version }: SealParts, { bucket, partition }: BucketEntry, metric: string, run: string): RunPlace {
+  return { version, metric, bucket, partition, run }
+}
+
+/** So many pages are read from the store at once. */
+const READS_AT_ONCE = 16
+
 async function sealMetric(parts: SealParts, entry: BucketEntry, metric: string, runs: readonly RunPages[], run: string): Promise<RunPages> {
-  const ref = pagesRef(parts.version, metric, entry.bucket, entry.partition)
   const series = new Map<string, { identity: Uint8Array; pieces: Piece[] }>()
-  for (const { run: name, pages } of runs) {
-    for (let number = 0; number < pages; number++) {
-      const where = `${ref.partitionKey}/${pageKey(name, number)}`
-      const bytes = await parts.store.get(ref, pageKey(name, number))
+  const refs = runs.flatMap((old) => Array.from({ length: old.pages }, (_, page) => pageRef(placeOf(parts, entry, metric, old.run), page)))
+  for (let start = 0; start < refs.length; start += READS_AT_ONCE) {
+    const some = refs.slice(start, start + READS_AT_ONCE)
+    const pages = await Promise.all(some.map((ref) => parts.store.get(ref, ref.clusteringKey)))
+    for (const [i, bytes] of pages.entries()) {
+      const where = `${some[i].partitionKey}/${some[i].clusteringKey}`
       if (bytes === null) throw new CorruptionError(`page ${where} is named by the catalogue and is missing from the store`)
       collectPage(PageReader.open(bytes, where), series)
     }
@@ -61,9 +68,9 @@ async function sealMetric(parts: SealParts, entry: BucketEntry, metric: string, 
     writer.add(identity, columns.times, columns.values, 0, columns.times.length)
   }
   const pages = writer.finish()
-  const rows = pageRows(parts.version, metric, entry.bucket, entry.partition, run, pages)
+  const rows = pageRows(placeOf(parts, entry, metric, run), pages)
   await parts.store.put(rows)
-  await verify(parts, ref.partitionKey, rows, merged)
+  await verify(parts, rows, merged)
   return summary(run, pages)
 }
 
@@ -81,10 +88,10 @@ function collectPage(page: PageReader, series: Map<string, { identity: Uint8Arra
  * The record changes hands here: what was written is read from the store again, decoded, and compared sample by sample, bit by bit, before
  * anything older is let go of.
  */
-async function verify(parts: SealParts, partitionKey: string, rows: readonly BlockRow[], merged: Map<string, Columns>): Promise<void> {
+async function verify(parts: SealParts, rows: readonly BlockRow[], merged: Map<string, Columns>): Promise<void> {
   let found = 0
   for (const row of rows) {
-    const where = `${partitionKey}/${row.clusteringKey}`
+    const where = `${row.partitionKey}/${row.clusteringKey}`
     const stored = await parts.store.get(row, row.clusteringKey)
     if (stored === null) throw new CorruptionError(`sealed page ${where} was put and is not there`)
     const page = PageReader.open(stored, where)
@@ -95,7 +102,8 @@ async function verify(parts: SealParts, partitionKey: string, rows: readonly Blo
       }
     }
   }
-  if (found !== merged.size) throw new CorruptionError(`sealed pages of ${partitionKey} hold ${found} series, expected ${merged.size}`)
+  if (found !== merged.size)
+    throw new CorruptionError(`sealed pages of ${rows[0]?.partitionKey} hold ${found} series, expected ${merged.size}`)
 }
 
 /** Equal bits. */

@@ -1,30 +1,23 @@
 import { CorruptionError } from '../../domain/errors.ts'
-import { decodeSamplesRecord, SamplesColumns } from '../../domain/events/samples-record.ts'
 import { limits } from '../../domain/limits.ts'
 import type { BlockStore } from '../../domain/ports/block-store.ts'
 import type { Clock } from '../../domain/ports/clock.ts'
-import type { LogRecord } from '../../domain/ports/event-log.ts'
 import type { MetricMetadata } from '../../domain/ports/metadata-view.ts'
-import type { Offset, PartitionOffsets } from '../../domain/position.ts'
+import type { Offset } from '../../domain/position.ts'
 import { DAY_MS, HOUR_MS, type TimestampMs } from '../../domain/time.ts'
 import type { Logger } from '../../telemetry/log.ts'
-import { counter, gauge } from '../../telemetry/metrics.ts'
+import { counter } from '../../telemetry/metrics.ts'
 import { BUCKET_MS, dayOfBucket } from './buckets.ts'
-import { pageKey, pagesRef } from './catalogue.ts'
+import { runRefs } from './catalogue.ts'
+import { type Gap, NO_CHECKPOINT } from './checkpoints.ts'
 import type { Control } from './control.ts'
-import { type FlushedOffsets, type FlushedRuns, flushGeneration } from './flush.ts'
-import { Head } from './head.ts'
+import { flushGeneration } from './flush.ts'
 import type { HeadMemory } from './head-memory.ts'
-import { MetadataTable } from './metadata-table.ts'
 import { type DamagedRow, keyAfter, passingDamage } from './passing-damage.ts'
 import type { Garbage } from './seal.ts'
-import { SeriesIndex } from './series-index.ts'
-import { loadSeriesDay, partitionOfRow, WrittenDays } from './series-rows.ts'
-import { CHECKPOINT_TABLE, SeriesStore } from './series-store.ts'
-import { SessionTables, UNDECLARED } from './session-tables.ts'
-
-/** The projection's version: it stands in every key, so that a rebuild can write the next one beside it. */
-export const SERIES_VERSION = 1
+import { SERIES_VERSION, SeriesFold } from './series-fold.ts'
+import { FencedError, SeriesStore } from './series-store.ts'
+import { sessionsPeriodOf, sessionsRef } from './session-tables.ts'
 
 export interface SeriesProjectionParts {
   readonly memory: HeadMemory
@@ -36,196 +29,106 @@ export interface SeriesProjectionParts {
   readonly rawRetentionMs: number
 }
 
-const appliedSamples = counter('tidemark_projection_samples_total', 'Samples applied to the head.')
-const repeatedSamples = counter(
-  'tidemark_projection_repeated_samples_total',
-  'Samples dropped since the head held the very same one already.',
-)
-const badRecords = counter(
-  'tidemark_projection_bad_records_total',
-  'Records of the log that could not be applied; each is logged with its place.',
-)
-const undeclaredSamples = counter(
-  'tidemark_projection_undeclared_samples_total',
-  'Samples left out since the declaration of their series was damaged or is gone.',
-)
-const gapsFound = counter('tidemark_projection_gaps_total', 'Gaps found in the log: records that were let go of before they were applied.')
+/** A generation on its way to the store, and what of each partition is in it. */
+interface Flush {
+  readonly generation: number
+  readonly partitions: ReadonlyMap<number, FlushedPartition>
+}
+
+interface FlushedPartition {
+  readonly epoch: number
+  /** Where the part begins that no checkpoint covers. */
+  readonly first: Offset
+  readonly offset: Offset
+  readonly appendedMs: TimestampMs | null
+  readonly gaps: readonly Gap[]
+}
+
 const flushes = counter('tidemark_projection_flushes_total', 'Generations of the head written as fresh blocks.')
 const sealed = counter('tidemark_projection_sealed_buckets_total', 'Buckets sealed, by log partition counted each.')
 const flushFailures = counter('tidemark_projection_flush_failures_total', 'Flushes and seals that failed and are tried again.')
+const fenced = counter('tidemark_projection_fenced_total', 'Partitions found to have been taken by another projector.')
 
 /**
- * Folds `tidemark.samples` into the series tables: head and index in memory, fresh and sealed blocks in the store.
- * - `apply` takes one record; twice equals once.
+ * Folds `tidemark.samples` into the series tables, for the log partitions that it has taken: head and index in memory, fresh and sealed
+ * blocks in the store.
+ * - `fold.apply` takes one record; twice equals once.
  * - A flush makes a generation of the head durable, in this order: pages, series and sessions; catalogue; checkpoint. Each step may be
  *   repeated after a crash.
  * - Flushes, seals and expiry run one after the other, beside `apply`, on the same thread.
  */
 export class SeriesProjection {
-  readonly index: SeriesIndex
+  readonly fold: SeriesFold
+  /** Told of a partition that another projector has taken; set by whoever runs the projection. */
+  onLost: (partition: number) => void = () => {}
   readonly #parts: SeriesProjectionParts
-  readonly #head: Head
-  readonly #sessions: SessionTables
-  readonly #written = new WrittenDays()
   readonly #series: SeriesStore
-  readonly #metadata: MetadataTable
-  readonly #columns = new SamplesColumns()
-  readonly #applied = new Map<number, Offset>()
-  /** By partition, the oldest day whose list of series is damaged. */
-  readonly #hiddenSince = new Map<number, TimestampMs>()
   #garbage: { garbage: Garbage[]; epoch: number }[] = []
   #lastFlushMs: TimestampMs
   #lastExpiryMs = Number.NEGATIVE_INFINITY
   #maintenance: Promise<unknown> = Promise.resolve()
+  #failedFlush: Flush | null = null
+  #metadataIsDamaged = false
 
   constructor(parts: SeriesProjectionParts) {
     this.#parts = parts
-    this.index = new SeriesIndex(parts.memory, parts.control)
-    this.#head = new Head(parts.memory, parts.control, this.index)
-    this.#sessions = new SessionTables(SERIES_VERSION, this.index)
+    this.fold = new SeriesFold({ ...parts, makeRoom: () => this.#makeRoom() })
     this.#series = new SeriesStore(parts.store, SERIES_VERSION, parts.breathe)
-    this.#metadata = new MetadataTable(SERIES_VERSION)
     this.#lastFlushMs = parts.clock.nowMs()
-    const { control } = parts
-    const head = this.#head
-    gauge('tidemark_head_series', 'Series known to the index.', [], function () {
-      this.set(control.seriesCount)
-    })
-    gauge('tidemark_head_samples', 'Samples in the active generation of the head.', [], function () {
-      this.set(head.sampleCount)
-    })
   }
 
-  /**
-   * Restores index, sessions and metadata. @returns where to read the log from
-   * @param starts of the log, by partition: where to begin again when what tells how far it was read is damaged
-   */
-  async load(starts: PartitionOffsets = new Map()): Promise<Map<number, Offset>> {
-    const { store, clock, memory, control, rawRetentionMs } = this.#parts
+  /** Restores what belongs to no partition. Called once, before any partition is taken. */
+  async load(): Promise<void> {
     const damaged: DamagedRow[] = []
-    const rows = passingDamage(store, (error, row) => {
-      damaged.push(row)
-      this.#parts.logger.error({ error: error.message }, 'the block store is damaged')
-    })
-    const nowMs = clock.nowMs()
-    const { partitions } = memory.limits
-    await this.#series.load(partitions, rows)
-    for (let day = dayOfBucket(nowMs - rawRetentionMs - BUCKET_MS); day <= nowMs + DAY_MS; day += DAY_MS) {
-      await loadSeriesDay(rows, SERIES_VERSION, day, this.index, this.#written)
-    }
-    await this.#sessions.load(rows)
-    await this.#metadata.load(rows)
-    for (const row of damaged) {
-      if (row.partition.dayOf === null) continue
-      const partition = partitionOfRow(row.clusteringKey)
-      this.#hiddenSince.set(partition, Math.min(row.partition.dayOf, this.#hiddenSince.get(partition) ?? Number.POSITIVE_INFINITY))
-    }
-    if (this.#hiddenSince.size > 0) for (let id = 0; id < this.index.seriesCount; id++) this.#mayBeOlder(id)
-    await this.#recover(damaged, starts)
-    for (let partition = 0; partition < partitions; partition++) {
-      const offset = this.#series.checkpoint(partition)
-      this.#applied.set(partition, offset)
-      control.setApplied(partition, offset)
-      control.setDurable(partition, offset, nowMs)
-    }
-    return new Map(this.#applied)
-  }
-
-  /** A damaged row may have held any series of its partition: blocks are looked at for them from its day on. */
-  #mayBeOlder(id: number): void {
-    const { minTimes, partitions } = this.index
-    minTimes[id] = Math.min(minTimes[id], this.#hiddenSince.get(partitions[id]) ?? Number.POSITIVE_INFINITY)
+    await this.fold.metadata.load(this.#passing(damaged))
+    this.#metadataIsDamaged = damaged.length > 0
+    await this.#dropDamaged(damaged)
   }
 
   /**
-   * What is kept of no day (checkpoints, sessions, which buckets are unsealed) follows from the log, which holds whatever no sealed block
-   * does: so all that it holds is read again, and the damaged rows go. Series of a day whose row is damaged are unknown until they are
-   * sent again; that row stays, to be told of at each start.
+   * Takes a partition: fences off whoever held it, and restores it as of its checkpoint.
+   *
+   * What is kept of no day (checkpoint, sessions, metadata) follows from the log, which holds whatever no sealed block does: where that is
+   * damaged, all that the log holds is read again, and the damaged rows go. Series of a day whose row is damaged are unknown until they
+   * are sent again; that row stays, to be told of at each start.
+   * @param start of the partition in the log
    */
-  async #recover(damaged: readonly DamagedRow[], starts: PartitionOffsets): Promise<void> {
-    const { store, memory, logger } = this.#parts
-    const derived = damaged.filter(({ partition }) => partition.dayOf === null)
-    if (derived.length === 0) return
-    logger.warn({ rows: derived.length }, 'all that the log holds is read again, in place of what was damaged')
-    // Checkpoints first: a crash in between finds the damage again, not a store that only looks whole.
-    for (let partition = 0; partition < memory.limits.partitions; partition++) {
-      await this.#series.restartAt(partition, starts.get(partition) ?? 0)
-    }
-    for (const { partition, clusteringKey } of derived) {
-      if (partition.table === CHECKPOINT_TABLE) continue
-      await store.drop(partition, { from: clusteringKey, to: keyAfter(clusteringKey) })
-    }
-  }
-
-  /** Applies records in order; call `publish` on the control block after a batch. */
-  async apply(record: LogRecord): Promise<void> {
-    const { partition, offset } = record
-    if (offset < this.#applied.get(partition)!) return
-    let count = 0
+  async take(partition: number, start: Offset): Promise<void> {
+    const { clock, logger } = this.#parts
+    const nowMs = clock.nowMs()
+    const damaged: DamagedRow[] = []
+    const rows = this.#passing(damaged)
+    let checkpoint = NO_CHECKPOINT
+    let isDamaged = this.#metadataIsDamaged
     try {
-      const decoded = decodeSamplesRecord(record.payload, this.#columns)
-      for (const { number, identity, labels } of decoded.declarations) {
-        const id = this.index.add(identity, labels, partition)
-        this.#sessions.declare(partition, decoded.session, number, id)
-        if (this.#hiddenSince.size > 0) this.#mayBeOlder(id)
-      }
-      if (decoded.declarations.length > 0) this.#parts.control.indexFullness = this.index.fullness()
-      this.#metadata.add(decoded.metadata)
-      const sent = decoded.sampleCount
-      count = this.#sessions.resolve(partition, decoded.session, this.#columns.numbers, sent, record.appendedMs)
-      if (count < sent) this.#leaveOutUndeclared(record, decoded.session, sent, count)
+      checkpoint = await this.#series.take(partition)
     } catch (error) {
       if (!(error instanceof CorruptionError)) throw error
-      badRecords.inc()
-      this.#parts.logger.error({ partition, offset, error: error.message }, 'a record of the log can not be read; it is left out')
-      count = 0
+      logger.error({ error: error.message }, 'the block store is damaged')
+      isDamaged = true
+      // Which period of the session tables is whole is not known; what is found of the last two helps.
+      checkpoint = { ...NO_CHECKPOINT, sessionsPeriod: sessionsPeriodOf(nowMs) }
+      await this.fold.sessions.load(rows, partition, checkpoint.sessionsPeriod - 1)
     }
-    if (count > 0) {
-      while (!this.#head.hasRoom(count)) await this.#makeRoom()
-      const { numbers, times, valueBits } = this.#columns
-      const repeated = this.#head.append(numbers, times, valueBits, count)
-      appliedSamples.inc(count)
-      if (repeated > 0) repeatedSamples.inc(repeated)
-    }
-    this.#applied.set(partition, offset + 1)
-    this.#parts.control.setApplied(partition, offset + 1)
+    await this.fold.begin(rows, partition, checkpoint, nowMs)
+    for (const row of damaged) if (row.partition.dayOf !== null) this.fold.hideSince(partition, row.partition.dayOf)
+    const derived = damaged.filter((row) => row.partition.dayOf === null)
+    if (!isDamaged && derived.length === 0) return
+    logger.warn({ partition }, 'all that the log holds of the partition is read again, in place of what was damaged')
+    // The checkpoint first: a crash in between finds the damage again, not a store that only looks whole.
+    this.fold.startAt(partition, await this.#series.restart(partition, start), nowMs)
+    await this.#dropDamaged(derived)
   }
 
-  /** Where a declaration was damaged, samples that refer to it can't be told apart: only those are lost, not the records they stand in. */
-  #leaveOutUndeclared({ partition, offset }: LogRecord, session: string, sent: number, declared: number): void {
-    const { numbers, times, valueBits } = this.#columns
-    let kept = 0
-    for (let i = 0; i < sent; i++) {
-      if (numbers[i] === UNDECLARED) continue
-      numbers[kept] = numbers[i]
-      times[kept] = times[i]
-      valueBits[2 * kept] = valueBits[2 * i]
-      valueBits[2 * kept + 1] = valueBits[2 * i + 1]
-      kept++
-    }
-    undeclaredSamples.inc(sent - declared)
-    this.#parts.logger.error(
-      { partition, offset, session, samples: sent - declared },
-      'samples refer to series whose declaration the log does not hold; they are left out',
-    )
+  /** Lets go of a partition that others take, or have taken. What was not flushed of it is theirs to read again. */
+  release(partition: number): void {
+    this.#series.release(partition)
+    this.fold.end(partition)
   }
 
-  /** The next offset of a partition to be applied. */
-  applied(partition: number): Offset {
-    return this.#applied.get(partition) ?? 0
-  }
-
-  /** A gap was found: [from, to) of a partition is gone from the log. */
-  noteGap(partition: number, from: Offset, to: Offset): void {
-    gapsFound.inc()
-    this.#parts.logger.error(
-      { partition, from, to },
-      'records were let go of by the log before they were applied: answers over their time lack samples',
-    )
-    if (to > this.#applied.get(partition)!) {
-      this.#applied.set(partition, to)
-      this.#parts.control.setApplied(partition, to)
-    }
+  /** The partitions that are taken. */
+  held(): number[] {
+    return this.#series.held()
   }
 
   async #makeRoom(): Promise<void> {
@@ -245,13 +148,10 @@ export class SeriesProjection {
   /** Does what is due: flush, seal, expire, drop garbage. Errors of the outside world are logged and tried again the next time. */
   async maintain(): Promise<void> {
     const nowMs = this.#parts.clock.nowMs()
+    const { sampleCount } = this.fold.head
     try {
-      if (
-        this.#head.sampleCount >= limits.freshFlushSamplesMax ||
-        (this.#head.sampleCount > 0 && nowMs - this.#lastFlushMs >= limits.freshFlushMs)
-      ) {
-        await this.flush()
-      }
+      const isDue = sampleCount >= limits.freshFlushSamplesMax || (sampleCount > 0 && nowMs - this.#lastFlushMs >= limits.freshFlushMs)
+      if (isDue || this.#failedFlush !== null) await this.flush()
       await this.#inTurn(() => this.#sealDue(nowMs))
       await this.#inTurn(() => this.#dropGarbage())
       if (nowMs - this.#lastExpiryMs >= HOUR_MS) await this.#inTurn(() => this.#expire(nowMs))
@@ -278,7 +178,7 @@ export class SeriesProjection {
   }
 
   metadata(): readonly MetricMetadata[] {
-    return this.#metadata.all()
+    return this.fold.metadata.all()
   }
 
   /** Buckets, by log partition counted each, that have samples in fresh runs. */
@@ -288,7 +188,7 @@ export class SeriesProjection {
 
   /** By partition, the oldest offset that is not held by a sealed block. */
   oldestUnsealed(): Map<number, Offset> {
-    return new Map([...this.#applied.keys()].map((partition) => [partition, this.#series.oldestUnsealed(partition)]))
+    return new Map(this.held().map((partition) => [partition, this.#series.oldestUnsealed(partition)]))
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -297,49 +197,60 @@ export class SeriesProjection {
     return turn
   }
 
-  #failedFlush: { generation: number; offsets: FlushedOffsets; through: ReadonlyMap<number, Offset> } | null = null
-
   async #flush(): Promise<void> {
+    const { head } = this.fold
     // A flush that failed is taken up again with the same content, so its keys are the same too.
     if (this.#failedFlush !== null) await this.#store(this.#failedFlush)
-    if (this.#head.sampleCount > 0) {
-      while (!this.#head.canRotate()) await this.#parts.clock.sleep(5)
-      const through = new Map(this.#applied)
-      const offsets = new Map(
-        [...through].map(([partition, next]) => [partition, { first: this.#series.checkpoint(partition), last: next - 1 }]),
-      )
-      await this.#store({ generation: this.#head.rotate(), offsets, through })
+    if (head.sampleCount > 0) {
+      while (!head.canRotate()) await this.#parts.clock.sleep(5)
+      const partitions = new Map<number, FlushedPartition>()
+      for (const partition of this.fold.positions().keys()) {
+        // Taken, but not begun yet or no more.
+        if (!this.#series.holds(partition)) continue
+        const { epoch, offset: first } = this.#series.checkpoint(partition)
+        partitions.set(partition, { epoch, first, ...this.fold.progress(partition) })
+      }
+      await this.#store({ generation: head.rotate(), partitions })
     }
     this.#lastFlushMs = this.#parts.clock.nowMs()
   }
 
-  async #store(flush: { generation: number; offsets: FlushedOffsets; through: ReadonlyMap<number, Offset> }): Promise<void> {
+  async #store(flush: Flush): Promise<void> {
     this.#failedFlush = flush
-    const { store, clock, control, breathe } = this.#parts
-    const parts = {
-      version: SERIES_VERSION,
-      index: this.index,
-      head: this.#head.reader,
-      written: this.#written,
-      put: (rows: Parameters<BlockStore['put']>[0]) => store.put(rows),
-      breathe,
-    }
-    let runs: FlushedRuns
+    const { store, clock, breathe } = this.#parts
+    const { index, head, written, sessions, metadata } = this.fold
+    const nowMs = clock.nowMs()
+    const period = sessionsPeriodOf(nowMs)
+    // What was lost meanwhile is for its new owner to write, also if that is this process again.
+    const held = new Map([...flush.partitions].filter(([partition, { epoch }]) => this.#series.holds(partition, epoch)))
+    const offsets = new Map([...held].map(([partition, { first, offset, epoch }]) => [partition, { first, last: offset - 1, epoch }]))
+    const put = (rows: Parameters<BlockStore['put']>[0]) => store.put(rows)
     let stored = false
+    let runs: Awaited<ReturnType<typeof flushGeneration>>
     try {
-      runs = await flushGeneration(parts, flush.generation, flush.offsets)
-      await store.put([...this.#sessions.changedRows(), ...this.#metadata.changedRows()])
+      runs = await flushGeneration({ version: SERIES_VERSION, index, head: head.reader, written, put, breathe }, flush.generation, offsets)
+      await store.put([...sessions.changedRows(new Set(held.keys()), period), ...metadata.changedRows()])
       stored = true
     } finally {
-      for (const table of [this.#sessions, this.#metadata, this.#written]) table.settle(stored)
+      for (const table of [sessions, metadata, written]) table.settle(stored)
     }
-    await this.#series.addFresh(runs, flush.offsets, clock.nowMs())
-    control.bumpCatalogue()
-    for (const [partition, offset] of flush.through) await this.#series.saveCheckpoint(partition, offset)
-    this.#head.retire(flush.generation)
+    for (const [partition, { offset, appendedMs, gaps }] of held) {
+      await this.#unlessFenced(partition, async () => {
+        const before = this.#series.checkpoint(partition).sessionsPeriod
+        await this.#series.addFresh(
+          partition,
+          runs.get(partition) ?? new Map(),
+          { offset, sessionsPeriod: period, appendedMs, gaps },
+          nowMs,
+        )
+        this.#parts.control.bumpCatalogue(partition)
+        if (before !== period) await store.drop(sessionsRef(SERIES_VERSION, partition, before), { from: '', to: '~' })
+      })
+    }
+    head.retire(flush.generation)
     this.#failedFlush = null
     flushes.inc()
-    await this.#sessions.dropIdle(store)
+    sessions.dropIdle()
   }
 
   async #sealDue(nowMs: TimestampMs): Promise<void> {
@@ -353,12 +264,16 @@ export class SeriesProjection {
   }
 
   async #seal(bucket: TimestampMs, partition: number): Promise<number> {
-    const garbage = await this.#series.seal(bucket, partition)
-    if (garbage === null) return 0
-    this.#parts.control.bumpCatalogue()
-    this.#garbage.push({ garbage, epoch: this.#parts.control.nextEpoch() })
-    sealed.inc()
-    return 1
+    let count = 0
+    await this.#unlessFenced(partition, async () => {
+      const garbage = await this.#series.seal(bucket, partition)
+      if (garbage === null) return
+      this.#parts.control.bumpCatalogue(partition)
+      this.#garbage.push({ garbage, epoch: this.#parts.control.nextEpoch() })
+      sealed.inc()
+      count = 1
+    })
+    return count
   }
 
   /** Rows that the catalogue no longer names go when the readers that may have read the old catalogue have left. */
@@ -366,8 +281,8 @@ export class SeriesProjection {
     const { store, control } = this.#parts
     if (this.#garbage.length === 0) return
     while (this.#garbage.length > 0 && control.hasLeft(this.#garbage[0].epoch)) {
-      for (const { bucket, partition, metric, run } of this.#garbage[0].garbage) {
-        await store.drop(pagesRef(SERIES_VERSION, metric, bucket, partition), { from: pageKey(run, 0), to: `${run}0` })
+      for (const { place, pages } of this.#garbage[0].garbage) {
+        for (const ref of runRefs(place, pages)) await store.drop(ref, { from: '', to: '~' })
       }
       this.#garbage.shift()
       await this.#parts.breathe()
@@ -377,9 +292,36 @@ export class SeriesProjection {
 
   async #expire(nowMs: TimestampMs): Promise<void> {
     const oldest = nowMs - this.#parts.rawRetentionMs
-    await this.#series.forgetBefore(oldest)
+    for (const partition of this.held()) await this.#unlessFenced(partition, () => this.#series.forgetBefore(partition, oldest))
     await this.#parts.store.expire(oldest)
-    this.#written.forgetBefore(dayOfBucket(oldest) - DAY_MS)
+    this.fold.written.forgetBefore(dayOfBucket(oldest) - DAY_MS)
     this.#lastExpiryMs = nowMs
+  }
+
+  /** A partition that another projector has taken is let go of; the others go on. */
+  async #unlessFenced(partition: number, work: () => Promise<void>): Promise<void> {
+    if (!this.#series.holds(partition)) return
+    try {
+      await work()
+    } catch (error) {
+      if (!(error instanceof FencedError)) throw error
+      fenced.inc()
+      this.#parts.logger.warn({ partition }, 'another projector has taken the partition; this one lets go of it')
+      this.release(partition)
+      this.onLost(partition)
+    }
+  }
+
+  #passing(damaged: DamagedRow[]): Pick<BlockStore, 'scan'> {
+    return passingDamage(this.#parts.store, (error, row) => {
+      damaged.push(row)
+      this.#parts.logger.error({ error: error.message }, 'the block store is damaged')
+    })
+  }
+
+  async #dropDamaged(rows: readonly DamagedRow[]): Promise<void> {
+    for (const { partition, clusteringKey } of rows) {
+      await this.#parts.store.drop(partition, { from: clusteringKey, to: keyAfter(clusteringKey) })
+    }
   }
 }

@@ -1,7 +1,7 @@
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { CorruptionError } from '../../domain/errors.ts'
 import { Labels } from '../../domain/labels.ts'
-import type { BlockRow, BlockStore } from '../../domain/ports/block-store.ts'
+import type { BlockRow, BlockStore, PartitionRef } from '../../domain/ports/block-store.ts'
 import { DAY_MS, type TimestampMs } from '../../domain/time.ts'
 import type { SeriesIndex } from './series-index.ts'
 
@@ -9,7 +9,6 @@ import type { SeriesIndex } from './series-index.ts'
  * The index as it is stored: by day and log partition, the series that have samples in that day's buckets, each written once.
  * A row holds many series, as one zstd frame: [16 bytes identity][u16 labels][u16 length, UTF-8 bytes, for each name and value in order of names]...
  */
-const TABLE = 'series'
 const ROW_BYTES = 256 * 1024
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
@@ -64,8 +63,7 @@ export function seriesRows(
   const finish = () => {
     if (bytes === 0) return
     const value = zstdCompressSync(Buffer.concat(parts))
-    const clusteringKey = `${partition.toString().padStart(4, '0')}/${run}/${rows.length.toString().padStart(6, '0')}`
-    rows.push({ table: TABLE, partitionKey: `${version}`, clusteringKey, dayOf: day, value })
+    rows.push({ ...seriesRef(version, partition, day), clusteringKey: `${run}/${rows.length.toString().padStart(6, '0')}`, value })
     parts = []
     bytes = 0
   }
@@ -94,18 +92,22 @@ function encodeSeries(index: SeriesIndex, id: number): Uint8Array {
   return entry
 }
 
-/** Fills the index from a day's rows. Times are known by the day only. */
+function seriesRef(version: number, partition: number, day: TimestampMs): PartitionRef {
+  return { table: 'series', partitionKey: `${version}/${partition}`, dayOf: day }
+}
+
+/** Fills the index from a day's rows of one log partition. Times are known by the day only. */
 export async function loadSeriesDay(
   store: Pick<BlockStore, 'scan'>,
   version: number,
+  partition: number,
   day: TimestampMs,
   index: SeriesIndex,
   written: WrittenDays,
 ): Promise<void> {
-  for await (const rows of store.scan({ table: TABLE, partitionKey: `${version}`, dayOf: day })) {
+  for await (const rows of store.scan(seriesRef(version, partition, day))) {
     for (const row of rows) {
-      const partition = partitionOfRow(row.clusteringKey)
-      decodeSeries(zstdDecompressSync(row.value), `${day}/${row.clusteringKey}`, (identity, labels) => {
+      decodeSeries(zstdDecompressSync(row.value), `${day}/${partition}/${row.clusteringKey}`, (identity, labels) => {
         const id = index.add(identity, labels, partition)
         index.minTimes[id] = Math.min(index.minTimes[id], day)
         index.maxTimes[id] = Math.max(index.maxTimes[id], day + DAY_MS)
@@ -113,11 +115,6 @@ export async function loadSeriesDay(
       })
     }
   }
-}
-
-/** The log partition whose series a row holds. */
-export function partitionOfRow(clusteringKey: string): number {
-  return Number(clusteringKey.slice(0, 4))
 }
 
 function decodeSeries(value: Uint8Array, where: string, add: (identity: Uint8Array, labels: Labels) => void): void {

@@ -1,41 +1,50 @@
-import { CorruptionError, EngineError } from '../../domain/errors.ts'
-import type { BlockStore, BlockTable, PartitionRef } from '../../domain/ports/block-store.ts'
+import { EngineError } from '../../domain/errors.ts'
+import type { BlockStore } from '../../domain/ports/block-store.ts'
 import type { Offset } from '../../domain/position.ts'
 import type { TimestampMs } from '../../domain/time.ts'
+import { invariant } from '../../stdx/invariant.ts'
 import { BUCKET_MS, dayOfBucket } from './buckets.ts'
 import { type BucketEntry, catalogueKey, catalogueRef, decodeEntry, encodeEntry, type FreshRun } from './catalogue.ts'
-import type { FlushedOffsets, FlushedRuns } from './flush.ts'
+import {
+  type Checkpoint,
+  checkpointsRef,
+  decodeCheckpoint,
+  encodeCheckpoint,
+  type Gap,
+  NO_CHECKPOINT,
+  type UnsealedBucket,
+} from './checkpoints.ts'
 import { type Garbage, sealBucket } from './seal.ts'
 
-/**
- * What the series projection has made durable: catalogue rows, checkpoints, and the list of buckets that are not sealed. It alone
- * changes them, always by compare-and-set: a second projector of the same partition is found out before it does harm.
- */
-const encoder = new TextEncoder()
-const decoder = new TextDecoder()
-const UNSEALED_TABLE = 'unsealed'
-export const CHECKPOINT_TABLE = 'checkpoints'
-
-interface Checkpoint {
-  readonly offset: Offset
-  readonly epoch: number
-}
-
-export interface UnsealedBucket {
-  readonly bucket: TimestampMs
+/** Another projector has taken the partition: what this one holds of it counts for nothing more. */
+export class FencedError extends EngineError {
   readonly partition: number
-  /** The oldest offset of the log that only fresh runs hold. */
-  readonly first: Offset
-  readonly firstArrivalMs: TimestampMs
-  readonly lastArrivalMs: TimestampMs
+
+  constructor(partition: number) {
+    super('FENCED', `partition ${partition} was taken by another projector of the same data`, { retryable: false })
+    this.name = 'FencedError'
+    this.partition = partition
+  }
 }
 
+interface Held {
+  checkpoint: Checkpoint
+  /** As stored. */
+  bytes: Uint8Array
+}
+
+/** So many projectors at most change one row at once. */
+const TRIES = 8
+
+/**
+ * What the series projection has made durable of the log partitions that it holds: catalogue rows and checkpoints. It alone changes
+ * them, always by compare-and-set.
+ */
 export class SeriesStore {
   readonly #store: BlockStore
   readonly #version: number
   readonly #breathe: () => Promise<void>
-  readonly #checkpoints = new Map<number, Checkpoint>()
-  readonly #unsealed = new Map<string, UnsealedBucket>()
+  readonly #held = new Map<number, Held>()
 
   constructor(store: BlockStore, version: number, breathe: () => Promise<void>) {
     this.#store = store
@@ -43,127 +52,157 @@ export class SeriesStore {
     this.#breathe = breathe
   }
 
-  /** @param rows what to scan: the store, or one that passes over damage */
-  async load(partitions: number, rows: Pick<BlockStore, 'scan'> = this.#store): Promise<void> {
-    const checkpoints = new Map<string, Uint8Array>()
-    for await (const batch of rows.scan(this.#ref(CHECKPOINT_TABLE))) for (const row of batch) checkpoints.set(row.clusteringKey, row.value)
-    for (let partition = 0; partition < partitions; partition++) {
-      const bytes = checkpoints.get(`${partition}`)
-      if (bytes === undefined) continue
-      const stored = parse<Checkpoint>(bytes, `checkpoint ${partition}`)
-      const taken = { ...stored, epoch: stored.epoch + 1 }
-      await this.#swap(this.#ref(CHECKPOINT_TABLE), `${partition}`, bytes, encode(taken))
-      this.#checkpoints.set(partition, taken)
+  /**
+   * Takes a partition: whoever held it is fenced off.
+   * @throws CorruptionError when its row is damaged; `restart` takes it then
+   */
+  async take(partition: number): Promise<Checkpoint> {
+    for (let tries = 0; tries < TRIES; tries++) {
+      const bytes = await this.#store.get(checkpointsRef(this.#version), `${partition}`)
+      const stored = bytes === null ? NO_CHECKPOINT : decodeCheckpoint(bytes, partition)
+      const checkpoint = { ...stored, epoch: stored.epoch + 1 }
+      if (await this.#swap(partition, bytes, checkpoint)) return checkpoint
     }
-    for await (const batch of rows.scan(this.#ref(UNSEALED_TABLE))) {
-      for (const row of batch) this.#unsealed.set(row.clusteringKey, parse<UnsealedBucket>(row.value, `unsealed ${row.clusteringKey}`))
+    throw new EngineError('STORE_BUSY', `the checkpoint of partition ${partition} was changed ${TRIES} times while it was taken`, {
+      retryable: true,
+    })
+  }
+
+  /** Takes a partition whatever its row holds: reading goes on at `offset`. Buckets that were unsealed are found again by reading. */
+  async restart(partition: number, offset: Offset): Promise<Checkpoint> {
+    // Far beyond any epoch that can have been reached: what the damaged row said is not known.
+    const epoch = (this.#held.get(partition)?.checkpoint.epoch ?? 0) + 1_000_000
+    const checkpoint = { ...NO_CHECKPOINT, offset, epoch }
+    const bytes = encodeCheckpoint(checkpoint)
+    await this.#store.put([{ ...checkpointsRef(this.#version), clusteringKey: `${partition}`, value: bytes }])
+    this.#held.set(partition, { checkpoint, bytes })
+    return checkpoint
+  }
+
+  /** Forgets a partition that others hold from now on. */
+  release(partition: number): void {
+    this.#held.delete(partition)
+  }
+
+  holds(partition: number, epoch?: number): boolean {
+    const held = this.#held.get(partition)
+    return held !== undefined && (epoch === undefined || held.checkpoint.epoch === epoch)
+  }
+
+  held(): number[] {
+    return [...this.#held.keys()]
+  }
+
+  /** Of a partition that is held. */
+  checkpoint(partition: number): Checkpoint {
+    const held = this.#held.get(partition)
+    invariant(held !== undefined, `partition ${partition} is held`)
+    return held.checkpoint
+  }
+
+  /** Moves a checkpoint on. @throws FencedError */
+  async save(partition: number, change: Partial<Checkpoint>): Promise<void> {
+    for (let tries = 0; tries < TRIES; tries++) {
+      const held = this.#held.get(partition)
+      if (held === undefined) throw new FencedError(partition)
+      if (await this.#swap(partition, held.bytes, { ...held.checkpoint, ...change })) return
+      // Either another one has taken it, or a write of our own, whose outcome was unknown, has succeeded.
+      const bytes = await this.#store.get(checkpointsRef(this.#version), `${partition}`)
+      const stored = bytes === null ? null : decodeCheckpoint(bytes, partition)
+      if (stored === null || stored.epoch !== held.checkpoint.epoch) throw new FencedError(partition)
+      this.#held.set(partition, { checkpoint: held.checkpoint, bytes: bytes! })
     }
+    throw new EngineError('STORE_BUSY', `the checkpoint of partition ${partition} could not be replaced`, { retryable: true })
   }
 
-  /** Where reading the log goes on. */
-  checkpoint(partition: number): Offset {
-    return this.#checkpoints.get(partition)?.offset ?? 0
-  }
-
-  /** Takes a checkpoint back, whatever its row holds: reading goes on at an earlier offset. */
-  async restartAt(partition: number, offset: Offset): Promise<void> {
-    const next = { offset, epoch: (this.#checkpoints.get(partition)?.epoch ?? 0) + 1 }
-    await this.#store.put([{ ...this.#ref(CHECKPOINT_TABLE), clusteringKey: `${partition}`, value: encode(next) }])
-    this.#checkpoints.set(partition, next)
-  }
-
-  async saveCheckpoint(partition: number, offset: Offset): Promise<void> {
-    const known = this.#checkpoints.get(partition)
-    if (known !== undefined && known.offset === offset) return
-    const next = { offset, epoch: known?.epoch ?? 1 }
-    await this.#swap(this.#ref(CHECKPOINT_TABLE), `${partition}`, known === undefined ? null : encode(known), encode(next))
-    this.#checkpoints.set(partition, next)
-  }
-
-  /** Buckets with samples that stand in fresh runs only. */
-  unsealed(): UnsealedBucket[] {
-    return [...this.#unsealed.values()]
+  /** Buckets, by log partition, with samples that stand in fresh runs only. */
+  unsealed(): (UnsealedBucket & { readonly partition: number })[] {
+    return [...this.#held].flatMap(([partition, { checkpoint }]) => checkpoint.unsealed.map((bucket) => ({ ...bucket, partition })))
   }
 
   /** The oldest offset that the log must keep for a partition. */
   oldestUnsealed(partition: number): Offset {
-    let oldest = this.checkpoint(partition)
-    for (const bucket of this.#unsealed.values()) if (bucket.partition === partition) oldest = Math.min(oldest, bucket.first)
-    return oldest
+    const { offset, unsealed } = this.checkpoint(partition)
+    return unsealed.reduce((oldest, bucket) => Math.min(oldest, bucket.first), offset)
   }
 
-  /** Names the runs of a flush in the catalogue. */
-  async addFresh(runs: FlushedRuns, offsets: FlushedOffsets, nowMs: TimestampMs): Promise<void> {
-    for (const [bucket, partitions] of runs) {
-      for (const [partition, run] of partitions) {
-        const key = catalogueKey(bucket, partition)
-        const known = this.#unsealed.get(key)
-        const first = Math.min(known?.first ?? run.first, run.first)
-        const unsealed = { bucket, partition, first, firstArrivalMs: known?.firstArrivalMs ?? nowMs, lastArrivalMs: nowMs }
-        // Before the catalogue: a crash in between leaves a bucket to be looked at once more, not one that is forgotten.
-        await this.#store.put([{ ...this.#ref(UNSEALED_TABLE), clusteringKey: key, value: encode(unsealed) }])
-        this.#unsealed.set(key, unsealed)
-        await this.#addFreshRun(bucket, partition, run, offsets.get(partition)!.last + 1, nowMs)
-      }
+  /**
+   * Names the fresh runs of one partition in the catalogue, then moves its checkpoint on.
+   * @param change of the checkpoint, besides the unsealed buckets
+   * @throws FencedError
+   */
+  async addFresh(
+    partition: number,
+    runs: ReadonlyMap<TimestampMs, FreshRun>,
+    change: { offset: Offset; sessionsPeriod: number; appendedMs: TimestampMs | null; gaps: readonly Gap[] },
+    nowMs: TimestampMs,
+  ): Promise<void> {
+    const unsealed = new Map(this.checkpoint(partition).unsealed.map((known) => [known.bucket, known]))
+    let isNew = false
+    for (const [bucket, run] of runs) {
+      const known = unsealed.get(bucket)
+      isNew ||= known === undefined
+      const first = Math.min(known?.first ?? run.first, run.first)
+      unsealed.set(bucket, { bucket, first, firstArrivalMs: known?.firstArrivalMs ?? nowMs, lastArrivalMs: nowMs })
     }
+    const next = [...unsealed.values()]
+    // Before the catalogue: a crash in between leaves a bucket to be looked at once more, not one that is forgotten.
+    if (isNew) await this.save(partition, { unsealed: next })
+    for (const [bucket, run] of runs) {
+      await this.#change(bucket, partition, async (entry) => ({
+        bucket,
+        partition,
+        through: Math.max(entry?.through ?? 0, change.offset),
+        sealed: entry?.sealed ?? {},
+        fresh: [...(entry?.fresh ?? []).filter((other) => other.run !== run.run), run],
+        lastArrivalMs: nowMs,
+      }))
+    }
+    const known = this.checkpoint(partition)
+    const isSame = runs.size === 0 && known.offset === change.offset && known.gaps.length === change.gaps.length
+    if (!isSame) await this.save(partition, { ...change, unsealed: next })
   }
 
-  async #addFreshRun(bucket: TimestampMs, partition: number, run: FreshRun, through: Offset, nowMs: TimestampMs): Promise<void> {
-    const { bytes, entry } = await this.#entry(bucket, partition)
-    const fresh = [...(entry?.fresh ?? []).filter((other) => other.first !== run.first || other.last !== run.last), run]
-    const next: BucketEntry = { bucket, partition, through, sealed: entry?.sealed ?? {}, fresh, lastArrivalMs: nowMs }
-    await this.#swap(catalogueRef(this.#version, dayOfBucket(bucket)), catalogueKey(bucket, partition), bytes, encodeEntry(next))
-  }
-
-  /** Seals one bucket. @returns rows that became garbage, null if there was nothing to do */
+  /** Seals one bucket. @returns rows that became garbage, null if there was nothing to do. @throws FencedError */
   async seal(bucket: TimestampMs, partition: number): Promise<Garbage[] | null> {
-    const key = catalogueKey(bucket, partition)
-    const { bytes, entry } = await this.#entry(bucket, partition)
+    const { epoch } = this.checkpoint(partition)
     let garbage: Garbage[] | null = null
-    if (entry !== null && entry.fresh.length > 0) {
-      const sealed = await sealBucket({ version: this.#version, store: this.#store, breathe: this.#breathe }, entry)
-      await this.#swap(catalogueRef(this.#version, dayOfBucket(bucket)), key, bytes, encodeEntry(sealed.entry))
+    await this.#change(bucket, partition, async (entry) => {
+      garbage = null
+      if (entry === null || entry.fresh.length === 0) return null
+      const sealed = await sealBucket({ version: this.#version, store: this.#store, breathe: this.#breathe, epoch }, entry)
       garbage = sealed.garbage
-    }
-    await this.#store.drop(this.#ref(UNSEALED_TABLE), { from: key, to: `${key}\u0000` })
-    this.#unsealed.delete(key)
+      return sealed.entry
+    })
+    await this.save(partition, { unsealed: this.checkpoint(partition).unsealed.filter((other) => other.bucket !== bucket) })
     return garbage
   }
 
-  /** Buckets whose retention has passed need no sealing. */
-  async forgetBefore(time: TimestampMs): Promise<void> {
-    for (const [key, { bucket }] of this.#unsealed) {
-      if (bucket + BUCKET_MS > time) continue
-      await this.#store.drop(this.#ref(UNSEALED_TABLE), { from: key, to: `${key}\u0000` })
-      this.#unsealed.delete(key)
+  /** Buckets whose retention has passed need no sealing, and gaps of that time no telling. */
+  async forgetBefore(partition: number, time: TimestampMs): Promise<void> {
+    const { unsealed, gaps } = this.checkpoint(partition)
+    const kept = { unsealed: unsealed.filter(({ bucket }) => bucket + BUCKET_MS > time), gaps: gaps.filter(({ endMs }) => endMs > time) }
+    if (kept.unsealed.length < unsealed.length || kept.gaps.length < gaps.length) await this.save(partition, kept)
+  }
+
+  /** Replaces a catalogue row by what follows from it; again from the start when another one was quicker. `null`: as it is. */
+  async #change(bucket: TimestampMs, partition: number, change: (entry: BucketEntry | null) => Promise<BucketEntry | null>): Promise<void> {
+    const ref = catalogueRef(this.#version, partition, dayOfBucket(bucket))
+    const key = catalogueKey(bucket)
+    for (let tries = 0; tries < TRIES; tries++) {
+      const bytes = await this.#store.get(ref, key)
+      const next = await change(bytes === null ? null : decodeEntry(bytes, `${partition}/${key}`))
+      if (next === null || (await this.#store.compareAndSet(ref, key, bytes, encodeEntry(next)))) return
     }
+    throw new EngineError('STORE_BUSY', `the catalogue row of bucket ${bucket}, partition ${partition}, could not be replaced`, {
+      retryable: true,
+    })
   }
 
-  async #entry(bucket: TimestampMs, partition: number): Promise<{ bytes: Uint8Array | null; entry: BucketEntry | null }> {
-    const key = catalogueKey(bucket, partition)
-    const bytes = await this.#store.get(catalogueRef(this.#version, dayOfBucket(bucket)), key)
-    return { bytes, entry: bytes === null ? null : decodeEntry(bytes, key) }
-  }
-
-  async #swap(ref: PartitionRef, key: string, expected: Uint8Array | null, next: Uint8Array): Promise<void> {
-    if (!(await this.#store.compareAndSet(ref, key, expected, next))) {
-      throw new EngineError('FENCED', `${ref.table} row ${key} was changed by another projector of the same data`, { retryable: false })
-    }
-  }
-
-  #ref(table: BlockTable): PartitionRef {
-    return { table, partitionKey: `series/${this.#version}`, dayOf: null }
-  }
-}
-
-function encode(value: unknown): Uint8Array {
-  return encoder.encode(JSON.stringify(value))
-}
-
-function parse<T>(bytes: Uint8Array, where: string): T {
-  try {
-    return JSON.parse(decoder.decode(bytes)) as T // written by `encode`; the store checks its bytes
-  } catch (cause) {
-    throw new CorruptionError(`the row ${where} can't be read`, { cause })
+  async #swap(partition: number, expected: Uint8Array | null, next: Checkpoint): Promise<boolean> {
+    const bytes = encodeCheckpoint(next)
+    if (!(await this.#store.compareAndSet(checkpointsRef(this.#version), `${partition}`, expected, bytes))) return false
+    this.#held.set(partition, { checkpoint: next, bytes })
+    return true
   }
 }

@@ -12,8 +12,9 @@ import { SeriesMatcher } from '../../../src/projections/series/match.ts'
 import { PageCache } from '../../../src/projections/series/page-cache.ts'
 import { RawReader } from '../../../src/projections/series/raw-reader.ts'
 import { ReaderPin } from '../../../src/projections/series/reader-pin.ts'
+import { SERIES_VERSION } from '../../../src/projections/series/series-fold.ts'
 import { SeriesIndex } from '../../../src/projections/series/series-index.ts'
-import { SERIES_VERSION, SeriesProjection } from '../../../src/projections/series/series-projection.ts'
+import { SeriesProjection } from '../../../src/projections/series/series-projection.ts'
 import { compileMatcher, literalAlternatives } from '../../../src/promql/matching.ts'
 import { silentLogger } from '../../../src/telemetry/log.ts'
 import { MemoryBlockStore } from '../../support/memory-block-store.ts'
@@ -75,6 +76,7 @@ class World {
       rawRetentionMs: RETENTION_MS,
     })
     await this.projection.load()
+    for (let partition = 0; partition < PARTITIONS; partition++) await this.projection.take(partition, 0)
     const index = new SeriesIndex(memory, control)
     this.reader = new RawReader({
       control,
@@ -94,7 +96,7 @@ class World {
   }
 
   async feed(): Promise<void> {
-    for (; this.#fed < this.log.records.length; this.#fed++) await this.projection.apply(this.log.records[this.#fed])
+    for (; this.#fed < this.log.records.length; this.#fed++) await this.projection.fold.apply(this.log.records[this.#fed])
   }
 
   async push(samples: readonly (readonly [string, number, number])[]): Promise<void> {
