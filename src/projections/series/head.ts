@@ -133,19 +133,22 @@ export class Head {
   get sampleCount(): number {
     return this.#samples
   }
-  /** Whether `samples` more fit for certain. */
+  /** Whether `samples` more fit for certain: each may open a chunk of the largest size. */
   hasRoom(samples: number): boolean {
-    return this.#end + samples * (HEADER_WORDS + CAPACITY_MIN * 1.5) < this.#arenaWords
+    return this.#end + samples * (HEADER_WORDS + CAPACITY_MAX * 1.5) < this.#arenaWords
   }
 
-  /** Appends columns: `series[i]` has the value of the bits `valueBits[2 * i]` (low) and `valueBits[2 * i + 1]` (high) at `times[i]`. Equal samples again are dropped. @returns how many were dropped */
-  append(series: Uint32Array, times: Float64Array, valueBits: Uint32Array, count: number): number {
+  /**
+   * Appends rows [start, end) of columns: `series[i]` has the value of the bits `valueBits[2 * i]` (low) and `valueBits[2 * i + 1]` (high)
+   * at `times[i]`. Equal samples again are dropped. @returns how many were dropped
+   */
+  append(series: Uint32Array, times: Float64Array, valueBits: Uint32Array, start: number, end: number): number {
     const { u32, f64, unordered } = this.#generations[this.#active]
     const { minTimes, maxTimes } = this.#index
     const lastChunks = this.#lastChunks
     const lastTimes = this.#lastTimes
     let dropped = 0
-    for (let i = 0; i < count; i++) {
+    for (let i = start; i < end; i++) {
       const id = series[i]
       const time = times[i]
       let chunk = lastChunks[id]
@@ -173,7 +176,7 @@ export class Head {
       u32[at + 1] = valueBits[2 * i + 1]
       Atomics.store(u32, 2 * chunk + 2, used + 1)
     }
-    this.#samples += count - dropped
+    this.#samples += end - start - dropped
     return dropped
   }
 

@@ -43,6 +43,9 @@ const undeclaredSamples = counter(
 )
 const gapsFound = counter('tidemark_projection_gaps_total', 'Gaps found in the log: records that were let go of before they were applied.')
 
+/** So many samples are put into the head at once. */
+const PART_SAMPLES = 256
+
 interface Position {
   next: Offset
   /** The log's clock at the newest record applied; null before the first. */
@@ -137,16 +140,18 @@ export class SeriesFold {
     const position = this.#positions.get(partition)
     if (position === undefined || offset < position.next) return
     const count = this.#decode(record)
-    if (count > 0) {
-      while (!this.head.hasRoom(count)) {
+    const { numbers, times, valueBits } = this.#columns
+    // In parts: a head of any size has room for one of them, and what of a record is flushed twice is merged.
+    for (let start = 0; start < count; start += PART_SAMPLES) {
+      const end = Math.min(count, start + PART_SAMPLES)
+      while (!this.head.hasRoom(end - start)) {
         await this.#parts.makeRoom()
         if (this.#positions.get(partition) !== position) return
       }
-      const { numbers, times, valueBits } = this.#columns
-      const repeated = this.head.append(numbers, times, valueBits, count)
-      appliedSamples.inc(count)
+      const repeated = this.head.append(numbers, times, valueBits, start, end)
       if (repeated > 0) repeatedSamples.inc(repeated)
     }
+    if (count > 0) appliedSamples.inc(count)
     if (position.openGap !== null) this.#closeGap(partition, position, record.appendedMs)
     position.next = offset + 1
     position.appendedMs = record.appendedMs

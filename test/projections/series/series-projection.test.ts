@@ -211,6 +211,18 @@ describe('the series projection', () => {
     expect(await world.read()).toEqual([`a ${now} 2`])
   })
 
+  it('makes room by itself when many series want a new chunk at once in a head that is nearly full', async () => {
+    const world = await newWorld()
+    const start = world.clock.nowMs() - HOUR_MS
+    // Every series opens its chunks in the same step, so the largest ones are all wanted at the same moment.
+    for (let step = 0; step < 260; step++) {
+      await world.push(Array.from({ length: 300 }, (_, i) => [`s${i}`, start + step * 10_000, step + i] as const))
+    }
+    const lines = await world.read()
+    expect(lines).toHaveLength(300 * 260)
+    expect(lines).toContain(`s299 ${start + 259 * 10_000} ${259 + 299}`)
+  })
+
   it('goes on after the store failed, with nothing lost', async () => {
     const world = await newWorld()
     const now = world.clock.nowMs()
