@@ -118,7 +118,8 @@ export class QueryEngine {
     try {
       const { position, ageMs } = freshness.pinned()
       const startedMs = clock.monotonicMs()
-      const stats: ReadStats = { seriesMatched: 0, samplesRead: 0, headSamples: 0, blocksRead: 0, bytesRead: 0 }
+      const lacking = new Set<string>()
+      const stats: ReadStats = { seriesMatched: 0, samplesRead: 0, headSamples: 0, blocksRead: 0, bytesRead: 0, warnings: lacking }
       const bounds = {
         seriesMax: Math.min(query.seriesMax ?? Number.POSITIVE_INFINITY, this.#limits.seriesMax),
         samplesMax: Math.min(query.samplesMax ?? Number.POSITIVE_INFINITY, this.#limits.samplesMax),
@@ -129,7 +130,8 @@ export class QueryEngine {
       const { result, warnings, infos } = evaluate(expr, window, loaded, evalLimits, query.expr)
       const evaluatedMs = clock.monotonicMs()
       const timings = { loadMs: loadedMs - startedMs, evaluateMs: evaluatedMs - loadedMs }
-      return { result, warnings, infos, stats: { ...stats, ...timings }, asOf: position, ageMs }
+      const { warnings: _, ...counts } = stats
+      return { result, warnings: [...lacking, ...warnings], infos, stats: { ...counts, ...timings }, asOf: position, ageMs }
     } catch (error) {
       if (error instanceof QueryError) throw error
       // An abort shows as whatever the reader made of it: what ended the query is known here.

@@ -9,6 +9,8 @@ export interface ReadStats {
   headSamples: number
   blocksRead: number
   bytesRead: number
+  /** What is known to be missing from what was read, for people; a set, since several selections may find the same. */
+  readonly warnings?: Set<string>
 }
 
 /** Reads series from one tier, or from all of them merged. */

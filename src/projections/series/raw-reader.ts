@@ -6,6 +6,7 @@ import type { SeriesColumns } from '../../domain/series.ts'
 import { DAY_MS, type TimeRange, type TimestampMs } from '../../domain/time.ts'
 import { BUCKET_MS, daysOf } from './buckets.ts'
 import { type BucketEntry, type RunPages, readDay, runsOf } from './catalogue.ts'
+import { decodeCheckpoint, type Gap, readCheckpoints } from './checkpoints.ts'
 import type { Control } from './control.ts'
 import type { HeadReader } from './head.ts'
 import type { SeriesMatcher } from './match.ts'
@@ -44,6 +45,8 @@ const RUNS_AT_ONCE = 16
  */
 export class RawReader implements SeriesReader {
   readonly #parts: RawReaderParts
+  /** Of all partitions: what the log had let go of before it was applied; read again when a catalogue has changed. */
+  #gaps: { readonly versions: string; readonly gaps: readonly (Gap & { readonly partition: number })[] } = { versions: '', gaps: [] }
   /** By partition and day. */
   readonly #days: Map<TimestampMs, { version: number; entries: BucketEntry[] }>[]
   /** By series: its place in the group that is being read, + 1. Always all zero between groups. */
@@ -71,6 +74,7 @@ export class RawReader implements SeriesReader {
       const versions = Array.from({ length: partitions }, (_, partition) => control.catalogueVersion(partition))
       const matched = matcher.match(matchers, index.seriesCount)
       const groups = this.#groupByMetric(matched, range)
+      await this.#warnOfGaps(range, versions, stats)
       const entries = groups.size === 0 ? [] : await this.#entries(groups, range, versions)
       for (const [metric, series] of groups) {
         signal.throwIfAborted()
@@ -80,6 +84,24 @@ export class RawReader implements SeriesReader {
       }
     } finally {
       pin.leave()
+    }
+  }
+
+  /** Which series were in a gap nobody knows: so every answer over its time is warned of. */
+  async #warnOfGaps(range: TimeRange, versions: readonly number[], stats: ReadStats): Promise<void> {
+    if (stats.warnings === undefined) return
+    const key = versions.join()
+    if (this.#gaps.versions !== key) {
+      const rows = await readCheckpoints(this.#parts.store, this.#parts.version)
+      const gaps = [...rows].flatMap(([partition, bytes]) => decodeCheckpoint(bytes, partition).gaps.map((gap) => ({ ...gap, partition })))
+      this.#gaps = { versions: key, gaps }
+    }
+    for (const { partition, from, to, startMs, endMs } of this.#gaps.gaps) {
+      if (endMs <= range.startMs || startMs > range.endMs) continue
+      const [start, end] = [startMs, endMs].map((ms) => new Date(ms).toISOString())
+      stats.warnings.add(
+        `${to - from} records of partition ${partition} of the log were lost between ${start} and ${end}: samples of that time may be missing`,
+      )
     }
   }
 

@@ -1,9 +1,9 @@
-import { EngineError } from '../../domain/errors.ts'
 import type { Clock } from '../../domain/ports/clock.ts'
 import type { EventLog } from '../../domain/ports/event-log.ts'
 import type { PartitionOwnership } from '../../domain/ports/partition-ownership.ts'
 import type { Logger } from '../../telemetry/log.ts'
 import type { Control } from './control.ts'
+import { persist } from './persist.ts'
 import type { SeriesProjection } from './series-projection.ts'
 import { tailLog } from './tail.ts'
 
@@ -19,7 +19,6 @@ export interface RunnerParts {
 const MAINTAIN_MS = 1000
 /** A partition that another one has taken although it is ours by the group is left to it for so long: by then the group has settled. */
 const RETAKE_MS = 5000
-const RETRY_MS_MAX = 5000
 
 /**
  * Tails the log into the projection until `signal` aborts, for the partitions that this process owns:
@@ -148,18 +147,8 @@ class Runner {
     }
   }
 
-  /** Tries again while the outside world fails, until it does not or this run ends (null). */
-  async #persist<T>(doing: string, work: () => Promise<T>): Promise<T | null> {
+  #persist<T>(doing: string, work: () => Promise<T>): Promise<T | null> {
     const { clock, logger } = this.#parts
-    for (let waitMs = 100; !this.#signal.aborted; waitMs = Math.min(2 * waitMs, RETRY_MS_MAX)) {
-      try {
-        return await work()
-      } catch (error) {
-        if (!(error instanceof EngineError) || !error.retryable) throw error
-        logger.warn({ error: error.message }, `${doing} failed; it is tried again`)
-        await clock.sleep(waitMs, this.#signal).catch(() => {})
-      }
-    }
-    return null
+    return persist(doing, work, { clock, logger, signal: this.#signal })
   }
 }

@@ -152,7 +152,7 @@ export class SeriesFold {
       if (repeated > 0) repeatedSamples.inc(repeated)
     }
     if (count > 0) appliedSamples.inc(count)
-    if (position.openGap !== null) this.#closeGap(partition, position, record.appendedMs)
+    if (position.openGap !== null) this.#closeGap(position, record.appendedMs)
     position.next = offset + 1
     position.appendedMs = record.appendedMs
     this.#parts.control.setApplied(partition, offset + 1)
@@ -215,11 +215,12 @@ export class SeriesFold {
     this.#parts.control.setApplied(partition, to)
   }
 
-  #closeGap(partition: number, position: Position, endMs: TimestampMs): void {
+  #closeGap(position: Position, endMs: TimestampMs): void {
     const { from, to, startMs } = position.openGap!
     // Of what came before the first record that was ever applied, only the end is known.
-    position.gaps.push({ from, to, startMs: startMs ?? endMs - this.#parts.rawRetentionMs, endMs })
     position.openGap = null
-    this.#parts.control.bumpCatalogue(partition)
+    // It is found again when what follows it is read again.
+    if (position.gaps.some((known) => known.from <= from && known.to >= to)) return
+    position.gaps.push({ from, to, startMs: startMs ?? endMs - this.#parts.rawRetentionMs, endMs })
   }
 }

@@ -152,6 +152,7 @@ export class SeriesProjection {
     try {
       const isDue = sampleCount >= limits.freshFlushSamplesMax || (sampleCount > 0 && nowMs - this.#lastFlushMs >= limits.freshFlushMs)
       if (isDue || this.#failedFlush !== null) await this.flush()
+      await this.#inTurn(() => this.#saveGaps())
       await this.#inTurn(() => this.#sealDue(nowMs))
       await this.#inTurn(() => this.#dropGarbage())
       if (nowMs - this.#lastExpiryMs >= HOUR_MS) await this.#inTurn(() => this.#expire(nowMs))
@@ -251,6 +252,18 @@ export class SeriesProjection {
     this.#failedFlush = null
     flushes.inc()
     sessions.dropIdle()
+  }
+
+  /** A gap is told of as soon as it is known, not only with the next flush. */
+  async #saveGaps(): Promise<void> {
+    for (const partition of this.fold.positions().keys()) {
+      await this.#unlessFenced(partition, async () => {
+        const { gaps } = this.fold.progress(partition)
+        if (gaps.length <= this.#series.checkpoint(partition).gaps.length) return
+        await this.#series.save(partition, { gaps })
+        this.#parts.control.bumpCatalogue(partition)
+      })
+    }
   }
 
   async #sealDue(nowMs: TimestampMs): Promise<void> {

@@ -9,6 +9,7 @@ import { decodeCheckpoint, NO_CHECKPOINT, readCheckpoints } from './checkpoints.
 import type { Control } from './control.ts'
 import type { HeadMemory } from './head-memory.ts'
 import { passingDamage } from './passing-damage.ts'
+import { persist } from './persist.ts'
 import { SERIES_VERSION, SeriesFold } from './series-fold.ts'
 import { tailLog } from './tail.ts'
 
@@ -151,9 +152,12 @@ export interface TailingRunParts {
   readonly logger: Logger
 }
 
-/** Keeps a head that was loaded, until `signal` aborts. Says `ready` when it has applied what the log held at the start. */
+/** Loads a head and keeps it, until `signal` aborts. Says `ready` when it has applied what the log held at the start. */
 export async function runTailingHead({ log, head, control, clock, logger }: TailingRunParts, signal: AbortSignal): Promise<void> {
-  const ends = await log.ends()
+  const retrying = { clock, logger, signal }
+  await persist('restoring the head', () => head.load(), retrying)
+  const ends = await persist('asking where the log ends', () => log.ends(), retrying)
+  if (ends === null) return
   const onApplied = () => {
     if (!control.ready && [...ends].every(([partition, end]) => control.applied(partition) >= end)) control.ready = true
   }

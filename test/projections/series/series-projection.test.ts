@@ -211,6 +211,36 @@ describe('the series projection', () => {
     expect(await world.read()).toEqual([`a ${now} 2`])
   })
 
+  it('stores a gap of the log, and warns of it in every answer over its time', async () => {
+    const world = await newWorld()
+    const now = world.clock.nowMs()
+    const warnings = async (startMs: number, endMs: number) => {
+      const stats = { seriesMatched: 0, samplesRead: 0, headSamples: 0, blocksRead: 0, bytesRead: 0, warnings: new Set<string>() }
+      const batches = world.reader.select([{ name: 'n', type: '!=', value: '' }], { startMs, endMs }, new AbortController().signal, stats)
+      for await (const _ of batches) {
+        // Only what is said beside the samples is of interest.
+      }
+      return [...stats.warnings]
+    }
+    await world.push([['a', now, 1]])
+    const { partition, offset } = world.log.records[0]
+    await world.clock.advance(60_000)
+    world.projection.fold.noteGap(partition, offset + 1, offset + 4)
+    await world.projection.fold.apply({ ...world.log.records[0], offset: offset + 4, appendedMs: now + 60_000 })
+    expect(await warnings(now - 1000, now + 120_000)).toEqual([])
+    await world.projection.maintain()
+    const told = [
+      expect.stringMatching(
+        `^3 records of partition ${partition} of the log were lost between 2026-01-15T03:30:00.000Z and 2026-01-15T03:31`,
+      ),
+    ]
+    expect(await warnings(now - 1000, now + 120_000)).toEqual(told)
+    expect(await warnings(now + 60_000, now + 120_000)).toEqual([])
+    await world.projection.flush()
+    await world.restart()
+    expect(await warnings(now + 30_000, now + 31_000)).toEqual(told)
+  })
+
   it('makes room by itself when many series want a new chunk at once in a head that is nearly full', async () => {
     const world = await newWorld()
     const start = world.clock.nowMs() - HOUR_MS
