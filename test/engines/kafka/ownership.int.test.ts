@@ -80,13 +80,16 @@ async function until(what: string, holds: () => boolean, withinMs: number): Prom
 
 describeWithEngines(['kafka'], 'partitions are shared by a consumer group', 'ownership of partitions by a Kafka group', (addresses) => {
   const topic = `ownership-${randomUUID()}`
-  const [broker] = addresses.kafka
-  const kafka = new Kafka({ clientId: 'ownership-test', brokers: [broker], logLevel: logLevel.NOTHING })
-  const admin: Admin = kafka.admin()
+  let broker: string
+  let kafka: Kafka
+  let admin: Admin
   const owner = (groupId: string, sessionTimeoutMs = SESSION_MS) =>
     new KafkaOwnership({ kafka, topic, groupId, sessionTimeoutMs, clock: new SystemClock(), logger: silentLogger })
 
   beforeAll(async () => {
+    broker = addresses.kafka[0]
+    kafka = new Kafka({ clientId: 'ownership-test', brokers: [broker], logLevel: logLevel.NOTHING })
+    admin = kafka.admin()
     await admin.connect()
     await admin.createTopics({ waitForLeaders: true, topics: [{ topic, numPartitions: PARTITIONS, replicationFactor: 1 }] })
   })
@@ -126,7 +129,7 @@ describeWithEngines(['kafka'], 'partitions are shared by a consumer group', 'own
     await a.leave()
     const { groups } = await admin.describeGroups([group])
     expect(groups[0].members).toEqual([])
-  })
+  }, 60_000)
 
   it('gives the partitions of a stopped or killed process to others; one that wakes finds out at once', async () => {
     const group = `g-${randomUUID()}`
@@ -151,7 +154,7 @@ describeWithEngines(['kafka'], 'partitions are shared by a consumer group', 'own
     child.kill('SIGKILL')
     await until('the other takes over again', () => shared(a), SESSION_MS + 3000)
     await a.leave()
-  })
+  }, 60_000)
 
   it('ends with a clear error when the broker refuses it for good', async () => {
     const reading = (async () => {
