@@ -7,6 +7,7 @@ import { cassandraAnswers } from './probes.mjs'
 import {
   dataFolder,
   demandFreePort,
+  endWithUs,
   freePorts,
   internalPorts,
   kill,
@@ -154,6 +155,7 @@ export async function startCassandra(options) {
     launch(run, NAME, spec, { append })
     await waitUntilAnswers(run, NAME, () => cassandraAnswers(port, { tls, ...login }), { timeoutMs, signal })
   }
+  if (options.stays !== true) endWithUs(run, [NAME])
   try {
     await start(false)
   } catch (error) {

@@ -29,6 +29,8 @@ export interface StartOptions {
   /** Gets a line for each step that takes long. */
   readonly say?: (line: string) => void
   readonly signal?: AbortSignal
+  /** Goes on when this process has ended; otherwise it ends with it. */
+  readonly stays?: boolean
 }
 
 // ---- instances of one's own: free ports unless given; whoever starts one stops it

@@ -80,7 +80,7 @@ export async function up({ names = engineNames, run = defaultRun(), say = () => 
           const startMs = performance.now()
           await install(name, { say, signal })
           const launchMs = performance.now()
-          await starters[name]({ run, say, signal, ...wanted })
+          await starters[name]({ ...wanted, run, say, signal })
           started.push(name)
           const total = Math.round(launchMs - startMs) > 50 ? ` (with its installation ${seconds(startMs)} s)` : ''
           say(`${name}: answers ... ${seconds(launchMs)} s${total}`)
@@ -125,16 +125,16 @@ const addressOf = (addresses, name) => addresses[name] !== undefined
 const starters = {
   kafka: ({ run, say, signal, brokers, kafkaPort = ports.kafka }) => {
     const controllerPort = kafkaPort + ports.kafkaController - ports.kafka
-    return startKafka({ run, say, signal, brokers, port: kafkaPort, controllerPort, archive: true })
+    return startKafka({ run, say, signal, brokers, port: kafkaPort, controllerPort, archive: true, stays: true })
   },
   cassandra: ({ run, say, signal, cassandraPort }) => {
     const fixed = cassandraPort === undefined
     const own = fixed
       ? { port: ports.cassandra, storagePort: ports.cassandraStorage, jmxPort: ports.cassandraJmx }
       : { port: cassandraPort }
-    return startCassandra({ run, say, signal, ...own })
+    return startCassandra({ run, say, signal, stays: true, ...own })
   },
-  s3: ({ run, say, signal, s3Port = ports.s3 }) => startS3({ run, say, signal, port: s3Port, bucket: 'tidemark' }),
+  s3: ({ run, say, signal, s3Port = ports.s3 }) => startS3({ run, say, signal, port: s3Port, bucket: 'tidemark', stays: true }),
 }
 
 /** Stops engines; their data stays. Says what it did about each. */

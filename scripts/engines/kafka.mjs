@@ -8,6 +8,7 @@ import { kafkaAnswers } from './probes.mjs'
 import {
   dataFolder,
   demandFreePort,
+  endWithUs,
   freePorts,
   internalPorts,
   kill,
@@ -151,6 +152,7 @@ export async function startKafka(options) {
   const settled = (i, wanted = shape.ports) =>
     waitUntilAnswers(run, nodeName(i), () => kafkaAnswers(shape.ports[i], wanted), { timeoutMs, signal })
   const stopAll = () => stopKafka(run)
+  if (options.stays !== true) endWithUs(run, indexes.map(nodeName))
   try {
     for (const i of indexes) await start(i)
     await Promise.all(indexes.map((i) => settled(i)))

@@ -18,7 +18,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SetupError } from '../bootstrap.mjs'
-import { BIND } from './settings.mjs'
+import { BIND, ports } from './settings.mjs'
 
 // ---- what the system knows of a process
 
@@ -76,23 +76,21 @@ export function portIsFree(port, host = BIND) {
   })
 }
 
-/** Ports that nobody listens on, all different. */
+/**
+ * Ports that nobody has, all different; from below the range of outgoing connections. In that range, whoever connects again and again to an
+ * engine that is down sooner or later gets its very port as its own, connects to itself, and the engine can't come back.
+ */
 export async function freePorts(count) {
-  const servers = await Promise.all(
-    Array.from(
-      { length: count },
-      () =>
-        new Promise((resolve, reject) => {
-          const server = createServer()
-          server.once('error', reject)
-          server.listen(0, BIND, () => resolve(server))
-        }),
-    ),
-  )
-  const found = servers.map((server) => server.address().port)
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
-  return found
+  const found = new Set()
+  while (found.size < count) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000)
+    if (!reserved.has(port) && !found.has(port) && (await portIsFree(port))) found.add(port)
+  }
+  return [...found]
 }
+
+/** The default instance may be down now and come up later. */
+const reserved = new Set(Object.values(ports).flatMap((port) => [port, port + 1, port + 2]))
 
 /** Ports that only the engine itself uses: those wished for if nobody has one of them, else as many free ones. */
 export async function internalPorts(wished) {
@@ -102,8 +100,13 @@ export async function internalPorts(wished) {
 
 /** Fails with the name of whoever has the port, as far as /proc tells. */
 export async function demandFreePort(port, what, remedy) {
-  if (await portIsFree(port)) return
-  const holder = portHolder(port)
+  let holder = null
+  // One that has just been killed may still be on its way out; nobody is named then.
+  for (let i = 0; i < 30 && holder === null; i++) {
+    if (await portIsFree(port)) return
+    holder = portHolder(port)
+    if (holder === null) await sleep(100)
+  }
   const by = holder === null ? 'another process' : `process ${holder.pid} (${holder.command.slice(0, 160)})`
   throw new SetupError(`port ${port}, wanted for ${what}, is taken by ${by}; end it, or ${remedy}`)
 }
@@ -187,6 +190,24 @@ function writeState(run, name, state) {
   const draft = `${stateFile(run, name)}.${process.pid}`
   writeFileSync(draft, `${JSON.stringify(state)}\n`)
   renameSync(draft, stateFile(run, name))
+}
+
+const owned = new Map()
+
+/** What this process starts for itself ends with it, also when a test forgets to stop it. */
+export function endWithUs(run, names) {
+  if (owned.size === 0) process.once('exit', killOwned)
+  for (const name of names) owned.set(join(run, name), { run, name })
+}
+
+function killOwned() {
+  for (const { run, name } of owned.values()) {
+    try {
+      signalTo(run, name, 'SIGKILL')
+    } catch {
+      // It has ended in between.
+    }
+  }
 }
 
 /** Waits until `answers` says true; fails with the last lines of the log if the process ends before, or not in time. */

@@ -5,7 +5,19 @@ import { join } from 'node:path'
 import { SetupError } from '../bootstrap.mjs'
 import { install } from './install.mjs'
 import { s3Answers } from './probes.mjs'
-import { dataFolder, demandFreePort, freePorts, kill, launch, logFile, running, signalTo, stop, waitUntilAnswers } from './processes.mjs'
+import {
+  dataFolder,
+  demandFreePort,
+  endWithUs,
+  freePorts,
+  kill,
+  launch,
+  logFile,
+  running,
+  signalTo,
+  stop,
+  waitUntilAnswers,
+} from './processes.mjs'
 import { BIND, s3Credentials } from './settings.mjs'
 
 const NAME = 's3'
@@ -47,6 +59,7 @@ export async function startS3(options) {
     launch(run, NAME, spec(), { append })
     await waitUntilAnswers(run, NAME, () => s3Answers(port), { timeoutMs, signal })
   }
+  if (options.stays !== true) endWithUs(run, [NAME])
   try {
     try {
       await start(false)
