@@ -143,7 +143,7 @@ export class Upload {
         const whose = await this.#whose()
         if (whose !== null) return whose === this.#writer ? 'created' : 'exists'
         if (status === 404 || conflicts >= CONFLICTS_MAX) throw conflict(this.#object, error)
-        await new Promise((resolve) => setTimeout(resolve, 50 * 2 ** conflicts * (1 + Math.random())))
+        await new Promise((resolve) => setTimeout(resolve, 20 * 2 ** conflicts * (1 + Math.random())))
       }
     }
   }
