@@ -80,7 +80,10 @@ export class ScrapeLoop {
   readonly #parts: ScrapeLoopParts
   readonly #cache: SeriesCache
   readonly #report: readonly Labels[]
+  /** No further scrape begins. */
   readonly #ended = new AbortController()
+  /** The scrape that runs is given up. */
+  readonly #cut = new AbortController()
   #running: Promise<void> = Promise.resolve()
   #scrape = 0
   #metadata = ''
@@ -102,8 +105,18 @@ export class ScrapeLoop {
     this.#running = this.#run(this.#ended.signal)
   }
 
+  /**
+   * Another collector goes on with the target: a scrape that has begun is finished, and nothing is marked as ended. The other one marks
+   * what ends in its own time; series that vanish between the last scrape here and the first one there end by lookback.
+   */
+  async release(): Promise<void> {
+    this.#ended.abort()
+    await this.#running
+  }
+
   /** Stops scraping. With `vanished`, the target is gone for good and its series end here; without, another collector may go on with them. */
   async stop(vanished: boolean): Promise<void> {
+    this.#cut.abort()
     this.#ended.abort()
     await this.#running
     if (!vanished || this.#scrape === 0) return
@@ -139,7 +152,7 @@ export class ScrapeLoop {
         // A clock that was set back must not stop the loop for long.
         last = next > now + intervalMs ? Number.NEGATIVE_INFINITY : next
         const started = clock.nowMs()
-        await this.#scrapeOnce(started - next <= GRID_TOLERANCE_MS ? next : started, started + intervalMs, signal)
+        await this.#scrapeOnce(started - next <= GRID_TOLERANCE_MS ? next : started, started + intervalMs, this.#cut.signal)
       } catch (error) {
         if (signal.aborted) return
         logger.error({ target: this.target.url.href, error: String(error) }, 'a scrape failed in an unexpected way')
