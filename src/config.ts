@@ -4,12 +4,14 @@ import { dirname, isAbsolute, join, resolve } from 'node:path'
 import type { z } from 'zod'
 import { parseScrapeConfigs, type ScrapeConfig } from './collect/scrape/config.ts'
 import { ConfigError } from './config/config-error.ts'
+import { type EnginesConfig, enginesOf } from './config/engines.ts'
 import { environmentPaths, type FileSettings, fileSchema, type LogLevel, type Role, type Scope, scopes } from './config/schema.ts'
 import { isToken, nearest } from './config/values.ts'
 import { type Path, readYaml, type YamlFile } from './config/yaml-file.ts'
 import { limits } from './domain/limits.ts'
 
 export { ConfigError } from './config/config-error.ts'
+export type { EnginesConfig } from './config/engines.ts'
 export type { LogLevel, Role, Scope } from './config/schema.ts'
 
 /** domain/limits.ts with what the configuration changes. */
@@ -32,9 +34,12 @@ export interface Config {
   readonly dataDir: string
   readonly roles: readonly Role[]
   readonly logLevel: LogLevel
-  readonly partitions: number
+  /** Of the event log. null: not said; 4 for a data folder, 16 for a cluster that is being made, and for one that stands what it has. */
+  readonly partitions: number | null
   readonly queryWorkers: number
   readonly tls: { readonly certFile: string; readonly keyFile: string } | null
+  /** null: everything stands in the data folder. */
+  readonly engines: EnginesConfig | null
   readonly security: {
     readonly tokens: readonly TokenConfig[]
     /** Ranges that samples may come from (loopback always may); empty: any, if their token is good. */
@@ -182,11 +187,12 @@ function assemble(settings: FileSettings, context: Context): Config {
     dataDir: absolute('data_dir', settings.data_dir),
     roles: [...new Set(settings.roles)],
     logLevel: settings.log_level,
-    partitions: settings.partitions,
+    partitions: settings.partitions ?? null,
     queryWorkers: settings.query_workers,
     tls: settings.tls
       ? { certFile: absolute('tls.cert_file', settings.tls.cert_file), keyFile: absolute('tls.key_file', settings.tls.key_file) }
       : null,
+    engines: enginesOf(settings.engines, { place, absolute }),
     security: {
       tokens: tokensOf(settings, context),
       senders: settings.security.senders,

@@ -44,7 +44,7 @@ const table: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** Edges beyond the table, types only: nothing of these folders runs in the importing one. */
-const typeEdges: Readonly<Record<string, readonly string[]>> = { presets: ['config'] }
+const typeEdges: Readonly<Record<string, readonly string[]>> = { presets: ['config'], config: ['engines'] }
 
 /** Folders that use no package and no `node:` module, but for those named here. */
 const purePackages: Readonly<Record<string, readonly string[]>> = {

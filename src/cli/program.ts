@@ -28,6 +28,7 @@ export function createProgram(): Command {
   program.addCommand(serveCommand())
   program.addCommand(queryCommand())
   program.addCommand(sealCommand())
+  program.addCommand(migrateCommand())
   program.addCommand(agentCommand())
   return program
 }
@@ -47,13 +48,19 @@ function serveCommand(): Command {
     .option('--config <file>', 'YAML file with the whole configuration (default: none; environment: TIDEMARK_CONFIG)')
     .option('--host <address>', 'address to listen on; one that other machines can reach demands a token (default: 127.0.0.1)')
     .option('--port <number>', 'port to listen on, 0 for any free one (default: 4000)')
-    .option('--data <folder>', 'folder that holds all data; made if it is absent, used by one server at a time (default: ./data)')
+    .option(
+      '--data <folder>',
+      'folder that holds all data; made if it is absent, used by one server at a time; unused with engines.kafka (default: ./data)',
+    )
     .option(
       '--roles <list>',
       'what this process does, separated by commas: collect, ingest, project, evaluate, notify, tier, query (default: all)',
     )
     .option('--log-level <level>', 'debug, info, warn, error or silent; lines of JSON on standard error (default: info)')
-    .option('--partitions <number>', 'partitions of the event log, fixed when the data folder is made (default: 4)')
+    .option(
+      '--partitions <number>',
+      'partitions of the event log, fixed when the data folder or the cluster is made (default: 4, in a cluster 16)',
+    )
     .option('--query-workers <number>', 'threads that answer queries (default: 2)')
     .action(async (flags: Flags) => {
       const { serve } = await import('./serve.ts')
@@ -86,6 +93,19 @@ function sealCommand(): Command {
     .action(async (options: ClientFlags & { data?: string; config?: string }) => {
       const { seal } = await import('./seal.ts')
       await seal(options)
+    })
+}
+
+function migrateCommand(): Command {
+  return new Command('migrate')
+    .description(
+      'Make what a cluster stands on, or bring it up to date: keyspace and tables in Cassandra, topics in Kafka. May be run again at any time; run it before the first process and with each new version.',
+    )
+    .option('--config <file>', 'YAML file with engines.kafka and engines.cassandra (default: none; environment: TIDEMARK_CONFIG)')
+    .option('--partitions <number>', 'partitions of the samples topic of a new cluster, fixed from then on (default: 16)')
+    .action(async (options: { config?: string; partitions?: string }) => {
+      const { migrate } = await import('./migrate.ts')
+      await migrate(options)
     })
 }
 

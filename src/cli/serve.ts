@@ -1,5 +1,5 @@
 import { createServer } from 'node:net'
-import { type Config, type Flags, loadConfig } from '../config.ts'
+import { type Config, type EnginesConfig, type Flags, loadConfig } from '../config.ts'
 import { formatDuration } from '../domain/duration.ts'
 import { lockDataFolder } from '../engines/embedded/data-lock.ts'
 import { createLogger, type Logger } from '../telemetry/log.ts'
@@ -24,13 +24,13 @@ export async function serve(flags: Flags, version: string, startServer: StartSer
   const stop = stopSignals()
   // Told before anything is opened: a second server must not disturb the first.
   await checkPort(config)
-  const lock = lockDataFolder(config.dataDir)
+  const lock = config.engines === null ? lockDataFolder(config.dataDir) : null
   try {
     const running = await start(config, logger, startServer)
     console.log(banner(config, version, running.address).join('\n'))
     await drain(running, await stop.first, logger)
   } finally {
-    lock.release()
+    lock?.release()
     stop.ignore()
   }
   // Nothing that was forgotten, such as an idle connection, may hold up the end.
@@ -38,6 +38,10 @@ export async function serve(flags: Flags, version: string, startServer: StartSer
 }
 
 async function startPreset(config: Config, logger: Logger): Promise<Running> {
+  if (config.engines !== null) {
+    const { startCluster } = await import('../presets/cluster.ts')
+    return startCluster(config, config.engines, logger)
+  }
   const { startEmbedded } = await import('../presets/embedded.ts')
   return startEmbedded(config, logger)
 }
@@ -103,9 +107,17 @@ export function banner(config: Config, version: string, address: string): string
     `Tidemark ${version}`,
     `  open      ${address}`,
     `  process   ${process.pid}`,
-    `  data      ${config.dataDir}`,
+    ...(config.engines === null ? [`  data      ${config.dataDir}`] : clusterLines(config, config.engines)),
     `  collects  ${collects(config)}`,
     ...(config.configFile === null ? [] : [`  config    ${config.configFile}`]),
+  ]
+}
+
+function clusterLines({ roles }: Config, { kafka, cassandra }: EnginesConfig): string[] {
+  return [
+    `  roles     ${roles.join(', ')}`,
+    `  log       Kafka at ${kafka.brokers.join(', ')}, topics ${kafka.topicPrefix}.*`,
+    `  blocks    Cassandra at ${cassandra.contactPoints.join(', ')}, keyspace ${cassandra.keyspace}`,
   ]
 }
 

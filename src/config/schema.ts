@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { limits } from '../domain/limits.ts'
-import { MINUTE_MS, SECOND_MS } from '../domain/time.ts'
+import { DAY_MS, MINUTE_MS, SECOND_MS } from '../domain/time.ts'
 import { boolean, bytes, cidr, duration, integer, list, oneOf, secret, section, text } from './values.ts'
 
 export const roles = ['collect', 'ingest', 'project', 'evaluate', 'notify', 'tier', 'query'] as const
@@ -27,6 +27,69 @@ const token = section({
   cidrs: list(cidr).default([]),
 }).refine((met) => (met.token === undefined) !== (met.token_file === undefined), { error: 'expected either token or token_file' })
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it looks for
+const isPlain = (met: string) => /^[^\x00-\x1f]+$/.test(met)
+const plain = (expected: string) => text(expected, isPlain)
+const hostPort = text('host:port', (met) => /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):\d{1,5}$/.test(met))
+const contactPoint = text('host or host:port', (met) => /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?$/.test(met))
+const word = (expected: string) => text(expected, (met) => /^[A-Za-z][A-Za-z0-9_]{0,47}$/.test(met))
+const copies = z.union([z.literal('auto'), integer(1, 10)], { error: 'expected auto or a whole number from 1 to 10' }).default('auto')
+/** A secret that may hold any character; its message keeps to itself what was met. */
+const password = z.string({ error: 'expected a password' }).refine(isPlain, { error: 'expected a password without control characters' })
+const clientTls = section({ ca_file: path.optional(), cert_file: path.optional(), key_file: path.optional() })
+
+const kafka = section({
+  brokers: list(hostPort),
+  topic_prefix: text('a name of letters, digits, dots, dashes and underscores', (met) => /^[A-Za-z0-9._-]{1,100}$/.test(met)).default(
+    'tidemark',
+  ),
+  replication: copies,
+  retention: duration('2h', '1y').default(7 * DAY_MS),
+  compression: oneOf(['none', 'gzip', 'zstd'] as const).default('zstd'),
+  session_timeout: duration('6s', '5m').default(10 * SECOND_MS),
+  tls: clientTls.optional(),
+  sasl: section({
+    mechanism: oneOf(['plain', 'scram-sha-256', 'scram-sha-512'] as const),
+    username: plain('a user name'),
+    password: password.optional(),
+    password_file: path.optional(),
+  })
+    .refine((met) => (met.password === undefined) !== (met.password_file === undefined), {
+      error: 'expected either password or password_file',
+    })
+    .optional(),
+})
+
+const cassandra = section({
+  contact_points: list(contactPoint),
+  data_center: plain('the name of a data centre').default('datacenter1'),
+  keyspace: word('a name of letters, digits and underscores').default('tidemark'),
+  replication: copies,
+  consistency: oneOf(['local_quorum', 'quorum', 'local_one', 'one', 'all'] as const).default('local_quorum'),
+  tls: clientTls.optional(),
+  username: plain('a user name').optional(),
+  password: password.optional(),
+  password_file: path.optional(),
+}).refine((met) => (met.username === undefined) === (met.password === undefined && met.password_file === undefined), {
+  error: 'expected username and password (or password_file) together',
+})
+
+const s3 = section({
+  endpoint: text('a URL such as "http://127.0.0.1:9000"', (met) => URL.canParse(met) && /^https?:/.test(met)).optional(),
+  region: plain('a region').default('us-east-1'),
+  bucket: plain('the name of a bucket'),
+  prefix: plain('a prefix of keys').optional(),
+  path_style: boolean.default(false),
+  access_key_id: plain('an access key').optional(),
+  secret_access_key: password.optional(),
+  secret_access_key_file: path.optional(),
+}).refine(
+  (met) => (met.access_key_id === undefined) === (met.secret_access_key === undefined && met.secret_access_key_file === undefined),
+  {
+    error: 'expected access_key_id and secret_access_key (or secret_access_key_file) together',
+  },
+)
+
 /** The YAML file, in the order that docs/configuration.md explains it. What it leaves out has its default here. */
 export const fileSchema = section({
   host: hostName.default('127.0.0.1'),
@@ -34,9 +97,10 @@ export const fileSchema = section({
   data_dir: path.default('./data'),
   roles: list(oneOf(roles)).default([...roles]),
   log_level: oneOf(logLevels).default('info'),
-  partitions: integer(1, 64).default(4),
+  partitions: integer(1, 256).optional(),
   query_workers: integer(1, 64).default(2),
   tls: section({ cert_file: path, key_file: path }).optional(),
+  engines: section({ kafka: kafka.optional(), cassandra: cassandra.optional(), s3: s3.optional() }).optional(),
   security: section({
     tokens: z.array(token).default([]),
     senders: list(cidr).default([]),
@@ -87,4 +151,13 @@ export const environmentPaths = [
   ...['query_timeout', 'query_samples', 'query_series', 'query_lookback'].map((name) => `limits.${name}`),
   ...['agent.enabled', 'agent.interval', 'self_scrape.enabled', 'self_scrape.interval'],
   ...['global.scrape_interval', 'global.scrape_timeout', 'global.evaluation_interval'],
+  ...['brokers', 'topic_prefix', 'replication', 'retention', 'compression', 'session_timeout'].map((name) => `engines.kafka.${name}`),
+  ...['tls.ca_file', 'tls.cert_file', 'tls.key_file'].flatMap((name) => [`engines.kafka.${name}`, `engines.cassandra.${name}`]),
+  ...['mechanism', 'username', 'password', 'password_file'].map((name) => `engines.kafka.sasl.${name}`),
+  ...['contact_points', 'data_center', 'keyspace', 'replication', 'consistency', 'username', 'password', 'password_file'].map(
+    (name) => `engines.cassandra.${name}`,
+  ),
+  ...['endpoint', 'region', 'bucket', 'prefix', 'path_style', 'access_key_id', 'secret_access_key', 'secret_access_key_file'].map(
+    (name) => `engines.s3.${name}`,
+  ),
 ] as const

@@ -2,7 +2,7 @@ import { availableParallelism, hostname } from 'node:os'
 import { formatDuration } from '../domain/duration.ts'
 import type { Labels } from '../domain/labels.ts'
 import { ApiError } from './api-error.ts'
-import type { HttpDeps, HttpLimits } from './deps.ts'
+import type { HttpLimits, QueryDeps } from './deps.ts'
 import type { ApiAnswer, ApiRequest } from './prometheus-api.ts'
 
 /** The version of Prometheus whose API this is: clients decide by it what they may ask for. */
@@ -25,7 +25,7 @@ export function buildInfo(version: string): unknown {
 }
 
 /** `status/runtimeinfo`, in Prometheus' shape; of Go's own figures those that have no like here are empty. */
-export function runtimeInfo(deps: HttpDeps, limits: HttpLimits): unknown {
+export function runtimeInfo(deps: QueryDeps, limits: HttpLimits): unknown {
   const startTime = new Date(deps.startedAtMs).toISOString()
   return {
     startTime,
@@ -45,7 +45,7 @@ export function runtimeInfo(deps: HttpDeps, limits: HttpLimits): unknown {
 }
 
 /** `status/tsdb`: how many series there are, and, unless they are too many to be listed, what most of them have in common. */
-export async function tsdbStatus(deps: HttpDeps, { parameters, signal }: ApiRequest): Promise<ApiAnswer> {
+export async function tsdbStatus(deps: QueryDeps, { parameters, signal }: ApiRequest): Promise<ApiAnswer> {
   const text = parameters.get('limit')
   const limit = text === '' ? TOP_COUNT : Number(text)
   if (!/^\d*$/.test(text) || limit < 1) throw new ApiError('bad_data', 'limit must be a positive number')

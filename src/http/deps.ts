@@ -16,17 +16,24 @@ export interface Writer extends AppendSamples {
 
 /** What the front door stands on. */
 export interface HttpDeps {
-  readonly ingest: Pick<Writer, 'writeRemote' | 'pushJson'>
-  readonly queries: QueryService
+  /** What this process does, as `--roles` names it. */
+  readonly roles: readonly string[]
+  /** null: this process takes no samples. */
+  readonly ingest: Pick<Writer, 'writeRemote' | 'pushJson'> | null
+  /** null: this process answers no queries. */
+  readonly queries: QueryService | null
   readonly metadata: MetadataView
   readonly targets: TargetView | null
   readonly clock: Clock
   readonly logger: Logger
   ready(): { readonly ready: boolean; readonly reason?: string }
   metricsText(): Promise<string>
-  /** Flushes and seals everything, open buckets too. @returns how many buckets were sealed, each log partition counted */
-  seal(): Promise<number>
-  /** null while it is being loaded. */
+  /**
+   * Flushes and seals everything that this process projects, open buckets too. @returns how many buckets were sealed, each log partition
+   * counted. null: this process projects nothing.
+   */
+  readonly seal: (() => Promise<number>) | null
+  /** null while it is being loaded, and where nothing is answered. */
   graphql(): GraphqlFrontDoor | null
   /** How many series there are, for /api/v1/status/tsdb. */
   seriesCount(): number
@@ -35,6 +42,12 @@ export interface HttpDeps {
   readonly version: string
   readonly startedAtMs: TimestampMs
 }
+
+/** Of a process that answers queries. */
+export type QueryDeps = HttpDeps & { readonly queries: QueryService }
+
+/** Of a process that takes samples. */
+export type WriteDeps = HttpDeps & { readonly ingest: NonNullable<HttpDeps['ingest']> }
 
 export interface HttpOptions {
   readonly host: string

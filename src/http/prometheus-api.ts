@@ -8,7 +8,7 @@ import { expressionTree } from '../query/expression-tree.ts'
 import { QueryError } from '../query/query-service.ts'
 import { ApiError, apiErrorOf } from './api-error.ts'
 import { buildInfo, runtimeInfo, tsdbStatus } from './api-status.ts'
-import type { HttpDeps, HttpLimits } from './deps.ts'
+import type { HttpLimits, QueryDeps } from './deps.ts'
 import { invalid, type Parameters } from './parameters.ts'
 
 /** One question to the API. */
@@ -30,7 +30,7 @@ export interface ApiRoute {
 const POINTS_MAX = 11_000
 
 /** All that is below /api/v1 and reads. A route's path may end in `/*` before `/values`: the label's name. */
-export function prometheusApi(deps: HttpDeps, limits: HttpLimits): ReadonlyMap<string, ApiRoute> {
+export function prometheusApi(deps: QueryDeps, limits: HttpLimits): ReadonlyMap<string, ApiRoute> {
   const both = ['GET', 'POST'] as const
   const get = ['GET'] as const
   const route = (methods: ApiRoute['methods'], handle: ApiRoute['handle']): ApiRoute => ({ methods, handle })
@@ -65,14 +65,14 @@ export function prometheusApi(deps: HttpDeps, limits: HttpLimits): ReadonlyMap<s
   ])
 }
 
-async function instant(deps: HttpDeps, { parameters, minPosition, signal }: ApiRequest): Promise<ApiAnswer> {
+async function instant(deps: QueryDeps, { parameters, minPosition, signal }: ApiRequest): Promise<ApiAnswer> {
   const limit = parameters.limit()
   const timeMs = parameters.optionalTime('time') ?? deps.clock.nowMs()
   const query = { expr: parameters.get('query'), timeMs, minPosition, ...options(parameters) }
   return { body: await deps.queries.instantJson(query, { limit, stats: stats(parameters) }, signal) }
 }
 
-async function range(deps: HttpDeps, { parameters, minPosition, signal }: ApiRequest): Promise<ApiAnswer> {
+async function range(deps: QueryDeps, { parameters, minPosition, signal }: ApiRequest): Promise<ApiAnswer> {
   const limit = parameters.limit()
   const startMs = parameters.time('start')
   const endMs = parameters.time('end')
@@ -100,19 +100,19 @@ function stats(parameters: Parameters): '' | 'true' | 'all' {
   return text === '' ? '' : text === 'all' ? 'all' : 'true'
 }
 
-async function labelNames(deps: HttpDeps, request: ApiRequest): Promise<ApiAnswer> {
+async function labelNames(deps: QueryDeps, request: ApiRequest): Promise<ApiAnswer> {
   const { limit, query } = selection(deps, request, false)
   return cut(await deps.queries.labelNames(query, request.signal), limit)
 }
 
-async function labelValues(deps: HttpDeps, request: ApiRequest, name: string): Promise<ApiAnswer> {
+async function labelValues(deps: QueryDeps, request: ApiRequest, name: string): Promise<ApiAnswer> {
   const label = name.startsWith('U__') ? unescapeName(name) : name
   if (label === '') throw new ApiError('bad_data', `invalid label name: ${JSON.stringify(name)}`)
   const { limit, query } = selection(deps, request, false)
   return cut(await deps.queries.labelValues(label, query, request.signal), limit)
 }
 
-async function series(deps: HttpDeps, request: ApiRequest): Promise<ApiAnswer> {
+async function series(deps: QueryDeps, request: ApiRequest): Promise<ApiAnswer> {
   const { limit, query } = selection(deps, request, true)
   const found = await deps.queries.series(query, request.signal)
   return cut(
@@ -122,7 +122,7 @@ async function series(deps: HttpDeps, request: ApiRequest): Promise<ApiAnswer> {
 }
 
 /** `isSeries`: a selector must be given, and is named when it is wrong. */
-function selection(deps: HttpDeps, { parameters, minPosition }: ApiRequest, isSeries: boolean) {
+function selection(deps: QueryDeps, { parameters, minPosition }: ApiRequest, isSeries: boolean) {
   const texts = parameters.getAll('match[]')
   if (isSeries && texts.length === 0) throw new ApiError('bad_data', 'no match[] parameter provided')
   const limit = parameters.limit()
@@ -137,7 +137,7 @@ function selection(deps: HttpDeps, { parameters, minPosition }: ApiRequest, isSe
   return { limit, query: { selectors, range: timeRange, limit: limit === 0 ? Number.MAX_SAFE_INTEGER : limit + 1, minPosition } }
 }
 
-function parseSelector(deps: HttpDeps, text: string, isNamed: boolean): readonly Matcher[] {
+function parseSelector(deps: QueryDeps, text: string, isNamed: boolean): readonly Matcher[] {
   try {
     return deps.queries.parseSelector(text)
   } catch (error) {
@@ -161,7 +161,7 @@ function unescapeName(name: string): string {
   return text.isWellFormed() ? text : name
 }
 
-async function metadata(deps: HttpDeps, { parameters }: ApiRequest): Promise<ApiAnswer> {
+async function metadata(deps: QueryDeps, { parameters }: ApiRequest): Promise<ApiAnswer> {
   const limit = integer(parameters, 'limit', 'limit must be a number')
   integer(parameters, 'limit_per_metric', 'limit_per_metric must be a number')
   const metric = parameters.get('metric')
@@ -178,7 +178,7 @@ function integer(parameters: Parameters, name: string, message: string): number 
   return Number(text)
 }
 
-async function targets(deps: HttpDeps, { parameters }: ApiRequest): Promise<ApiAnswer> {
+async function targets(deps: QueryDeps, { parameters }: ApiRequest): Promise<ApiAnswer> {
   const state = parameters.get('state').toLowerCase()
   const pool = parameters.get('scrapePool')
   const active = state === 'dropped' ? [] : (deps.targets?.targets() ?? []).filter((target) => pool === '' || target.scrapePool === pool)
@@ -208,7 +208,7 @@ function targetJson(target: TargetStatus): unknown {
   }
 }
 
-async function rules(deps: HttpDeps, { parameters }: ApiRequest): Promise<ApiAnswer> {
+async function rules(deps: QueryDeps, { parameters }: ApiRequest): Promise<ApiAnswer> {
   const type = parameters.get('type').toLowerCase()
   if (type !== '' && type !== 'alert' && type !== 'record') throw invalid('type', `not supported value ${JSON.stringify(type)}`)
   const exclude = parameters.get('exclude_alerts').toLowerCase()
@@ -221,7 +221,7 @@ async function rules(deps: HttpDeps, { parameters }: ApiRequest): Promise<ApiAns
   return { data: { groups: [] } }
 }
 
-async function exemplars(deps: HttpDeps, { parameters }: ApiRequest): Promise<ApiAnswer> {
+async function exemplars(deps: QueryDeps, { parameters }: ApiRequest): Promise<ApiAnswer> {
   const startMs = parameters.optionalTime('start') ?? Number.MIN_SAFE_INTEGER
   const endMs = parameters.optionalTime('end') ?? Number.MAX_SAFE_INTEGER
   if (endMs < startMs) throw new ApiError('bad_data', 'end timestamp must not be before start timestamp')
@@ -229,7 +229,7 @@ async function exemplars(deps: HttpDeps, { parameters }: ApiRequest): Promise<Ap
   return { data: [] }
 }
 
-async function formatQuery(deps: HttpDeps, { parameters }: ApiRequest): Promise<ApiAnswer> {
+async function formatQuery(deps: QueryDeps, { parameters }: ApiRequest): Promise<ApiAnswer> {
   try {
     return { data: deps.queries.format(parameters.get('query')) }
   } catch (error) {
@@ -237,7 +237,7 @@ async function formatQuery(deps: HttpDeps, { parameters }: ApiRequest): Promise<
   }
 }
 
-function checkQuery(deps: HttpDeps, parameters: Parameters): void {
+function checkQuery(deps: QueryDeps, parameters: Parameters): void {
   try {
     deps.queries.check(parameters.get('query'))
   } catch (error) {

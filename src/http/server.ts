@@ -43,7 +43,7 @@ export class HttpServer {
   readonly #options: HttpOptions
   readonly #server: Server
   readonly #page: PageFiles
-  readonly #writes: Writes
+  readonly #writes: Writes | null
   readonly #bodies: BodyReader
   readonly #api: ReadonlyMap<string, ApiRoute>
   readonly #fixed: ReadonlyMap<string, Handler>
@@ -55,8 +55,9 @@ export class HttpServer {
     this.policy = new AccessPolicy(options.security)
     this.#page = new PageFiles(deps.pageDir)
     this.#bodies = new BodyReader(options.limits, deps.clock)
-    this.#writes = new Writes(deps, options.limits, this.#bodies)
-    this.#api = prometheusApi(deps, options.limits)
+    const { ingest, queries } = deps
+    this.#writes = ingest === null ? null : new Writes({ ...deps, ingest }, options.limits, this.#bodies)
+    this.#api = queries === null ? new Map() : prometheusApi({ ...deps, queries }, options.limits)
     this.#fixed = this.#handlers()
     const settings = {
       keepAliveTimeout: KEEP_ALIVE_MS,
@@ -115,7 +116,8 @@ export class HttpServer {
           name: 'remote_write',
           scope: 'write',
           methods: ['POST'],
-          handle: (request, response, { sender }) => this.#writes.remoteWrite(request, response, sender),
+          handle: (request, response, { sender }) =>
+            this.#writes?.remoteWrite(request, response, sender) ?? this.#notHere(response, 'ingest'),
         },
       ],
       [
@@ -124,7 +126,7 @@ export class HttpServer {
           name: 'push',
           scope: 'write',
           methods: ['POST'],
-          handle: (request, response, { sender }) => this.#writes.jsonPush(request, response, sender),
+          handle: (request, response, { sender }) => this.#writes?.jsonPush(request, response, sender) ?? this.#notHere(response, 'ingest'),
         },
       ],
       ['/metrics', { name: 'metrics', scope: 'read', methods: ['GET'], handle: (request, response) => this.#metrics(request, response) }],
@@ -149,6 +151,7 @@ export class HttpServer {
           scope: 'operate',
           methods: ['POST'],
           handle: async (_, response) => {
+            if (deps.seal === null) return this.#notHere(response, 'project')
             // In the API's envelope, so that `tidemark seal` and scripts read it alike.
             send(response, 200, 'application/json', JSON.stringify({ status: 'success', data: { sealedBuckets: await deps.seal() } }))
           },
@@ -229,6 +232,10 @@ export class HttpServer {
     const label = /^label\/([^/]+)\/values$/.exec(path)
     const key = label === null ? path : 'label/*/values'
     const route = this.#api.get(key)
+    if (route === undefined && this.#deps.queries === null) {
+      const handle: Handler['handle'] = (_, response) => this.#notHere(response, 'query')
+      return { name: 'absent', scope: 'read', methods: ['GET', 'POST'], handle }
+    }
     if (route === undefined) return null
     const name = label === null ? '' : decode(label[1])
     return {
@@ -273,6 +280,12 @@ export class HttpServer {
     return new Parameters(form)
   }
 
+  /** Asked of the wrong process: the answer says which one to ask. */
+  #notHere(response: ServerResponse, role: string): void {
+    const { roles } = this.#deps
+    sendText(response, 404, `this process is none that does this: ask one with the role ${role} (its own: ${roles.join(', ')})`)
+  }
+
   #cors(request: IncomingMessage, response: ServerResponse): void {
     const { origin } = request.headers
     if (origin === undefined || !this.policy.isAllowedOrigin(origin)) return
@@ -299,6 +312,7 @@ export class HttpServer {
 
   async #graphql(request: IncomingMessage, response: ServerResponse, caller: Caller): Promise<void> {
     const graphql = this.#deps.graphql()
+    if (this.#deps.queries === null) return this.#notHere(response, 'query')
     if (graphql === null) {
       response.setHeader('retry-after', '1')
       return sendText(response, 503, 'GraphQL is being loaded: try again in a second')

@@ -4,7 +4,7 @@ import type { WriteResult } from '../domain/ports/append-samples.ts'
 import { decodeBody } from '../ingest/decode-body.ts'
 import { BadRequestError } from '../ingest/errors.ts'
 import { type BodyReader, BodyRefused } from './body.ts'
-import type { HttpDeps, HttpLimits } from './deps.ts'
+import type { HttpLimits, WriteDeps } from './deps.ts'
 import { send, sendText } from './reply.ts'
 
 const RETRY_AFTER_SECONDS = '1'
@@ -12,11 +12,11 @@ const BAD_REQUEST_STATUS = { malformed: 400, 'too-large': 413, 'unsupported-enco
 
 /** The two ways in: remote write 1.0 and JSON. 2xx only when the log holds it durably. */
 export class Writes {
-  readonly #deps: HttpDeps
+  readonly #deps: WriteDeps
   readonly #limits: HttpLimits
   readonly #bodies: BodyReader
 
-  constructor(deps: HttpDeps, limits: HttpLimits, bodies: BodyReader) {
+  constructor(deps: WriteDeps, limits: HttpLimits, bodies: BodyReader) {
     this.#deps = deps
     this.#limits = limits
     this.#bodies = bodies

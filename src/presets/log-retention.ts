@@ -3,12 +3,13 @@ import type { Offset, PartitionOffsets } from '../domain/position.ts'
 import { MINUTE_MS, type TimestampMs } from '../domain/time.ts'
 import type { EmbeddedLogWriter } from '../engines/embedded/log/log-writer.ts'
 import type { Logger } from '../telemetry/log.ts'
-import type { GuardedLog, Projector } from './storage.ts'
+import type { ServiceThread } from './service-thread.ts'
+import type { GuardedLog } from './storage.ts'
 
 export interface LogRetentionParts {
   readonly log: Pick<EmbeddedLogWriter, 'stats' | 'trim' | 'ends'>
   readonly guard: Pick<GuardedLog, 'full'> & { full: boolean }
-  readonly projector: Pick<Projector, 'call'>
+  readonly projector: Pick<ServiceThread, 'call'>
   readonly clock: Clock
   readonly logger: Logger
   readonly retentionMs: number

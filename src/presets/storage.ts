@@ -1,4 +1,3 @@
-import { Worker } from 'node:worker_threads'
 import type { Config } from '../config.ts'
 import { EngineError } from '../domain/errors.ts'
 import { SAMPLES_TOPIC } from '../domain/events/topics.ts'
@@ -12,20 +11,26 @@ import { QueryPool } from '../query/query-pool.ts'
 import type { Logger } from '../telemetry/log.ts'
 import { HeadFreshness } from './freshness.ts'
 import { headLimits } from './head-limits.ts'
+import { ServiceThread } from './service-thread.ts'
 import { folders, type ThreadData, workerFile } from './threads.ts'
-import { RpcClient } from './worker-rpc.ts'
 
 /** The log, the shared head, and the threads that work on them. */
 export interface Storage {
   readonly log: EmbeddedLogWriter
   readonly control: Control
   readonly freshness: HeadFreshness
-  readonly projector: Projector
+  readonly projector: ServiceThread
+  /** What the query threads are started with as well. */
+  readonly threadData: ThreadData
 }
+
+/** Of a new data folder. */
+const PARTITIONS = 4
 
 /** Opens the log and starts the projector on it. */
 export async function openStorage(config: Config, clock: Clock, logger: Logger, onFailure: (error: Error) => void): Promise<Storage> {
-  const { partitions, limits, dataDir, logLevel, queryWorkers } = config
+  const { limits, dataDir, logLevel, queryWorkers } = config
+  const partitions = config.partitions ?? PARTITIONS
   const log = await EmbeddedLogWriter.open({
     folder: folders.samplesLog(dataDir),
     topic: SAMPLES_TOPIC,
@@ -37,9 +42,9 @@ export async function openStorage(config: Config, clock: Clock, logger: Logger, 
   const memory = allocateHeadMemory(headLimits({ partitions, readers: queryWorkers, headBytesMax: limits.headBytesMax }))
   const control = new Control(memory.control)
   const threadData: ThreadData = { memory, dataDir, logShared: log.shared, limits, logLevel, reader: -1 }
-  const projector = new Projector(threadData, onFailure)
+  const projector = new ServiceThread('projector-worker', threadData, onFailure)
   const freshness = new HeadFreshness(control, clock, partitions, log.generation)
-  return { log, control, freshness, projector }
+  return { log, control, freshness, projector, threadData }
 }
 
 /** Starts the threads that answer queries. */
@@ -48,46 +53,12 @@ export function startQueries(config: Config, storage: Storage, clock: Clock, log
   return new QueryPool({
     entry: workerFile('query-worker'),
     workers: queryWorkers,
-    start: (reader) => ({ workerData: { ...storage.projector.threadData, reader } }),
+    start: (reader) => ({ workerData: { ...storage.threadData, reader } }),
     clock,
     logger,
     freshness: storage.freshness,
     timeoutMs: limits.queryTimeoutMs,
   })
-}
-
-/** The projector's thread, as the main thread sees it. */
-export class Projector {
-  readonly threadData: ThreadData
-  readonly #worker: Worker
-  readonly #calls: RpcClient
-  #stopping = false
-
-  constructor(threadData: ThreadData, onFailure: (error: Error) => void) {
-    this.threadData = threadData
-    this.#worker = new Worker(workerFile('projector-worker'), { workerData: threadData })
-    this.#calls = new RpcClient(this.#worker)
-    this.#worker.on('error', (error) => {
-      this.#calls.end(error as Error)
-      onFailure(error as Error)
-    })
-    this.#worker.on('exit', (code) => {
-      const error = new Error(`the projector's thread has ended with ${code}`)
-      this.#calls.end(error)
-      if (!this.#stopping) onFailure(error)
-    })
-  }
-
-  call<Result>(method: string, argument?: unknown): Promise<Result> {
-    return this.#calls.call<Result>(method, argument)
-  }
-
-  /** What is in the head is written to the store first, so that the next start reads less. */
-  async stop(): Promise<void> {
-    this.#stopping = true
-    await this.call('stop')
-    await this.#worker.terminate()
-  }
 }
 
 /** From here on no write is taken, so that what is on its way still fits. */

@@ -2,8 +2,8 @@ import type { LagView, PartitionLag } from '../domain/ports/lag-view.ts'
 import type { MetadataView, MetricMetadata } from '../domain/ports/metadata-view.ts'
 import type { EmbeddedLogWriter } from '../engines/embedded/log/log-writer.ts'
 import type { Control } from '../projections/series/control.ts'
-import { gauge, metricsAsText, type ThreadMetrics } from '../telemetry/metrics.ts'
-import type { Projector } from './storage.ts'
+import { gauge, metricsAsText } from '../telemetry/metrics.ts'
+import type { ServiceThread } from './service-thread.ts'
 
 /** Depth and lag of the embedded log, asked and as gauges. */
 export class EmbeddedLagView implements LagView {
@@ -50,9 +50,9 @@ export class EmbeddedLagView implements LagView {
 
 /** Metadata as the projector holds it. */
 export class ProjectedMetadata implements MetadataView {
-  readonly #projector: Pick<Projector, 'call'>
+  readonly #projector: Pick<ServiceThread, 'call'>
 
-  constructor(projector: Pick<Projector, 'call'>) {
+  constructor(projector: Pick<ServiceThread, 'call'>) {
     this.#projector = projector
   }
 
@@ -62,7 +62,7 @@ export class ProjectedMetadata implements MetadataView {
   }
 }
 
-/** The text of /metrics: this thread's metrics and the projector's, as one. */
-export async function metricsText(projector: Pick<Projector, 'call'>): Promise<string> {
-  return metricsAsText([await projector.call<ThreadMetrics>('metrics')])
+/** The text of /metrics: this thread's metrics and those of the threads beside it, as one. */
+export async function metricsText(threads: readonly Pick<ServiceThread, 'metrics'>[]): Promise<string> {
+  return metricsAsText(await Promise.all(threads.map((thread) => thread.metrics())))
 }

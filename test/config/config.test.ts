@@ -35,7 +35,7 @@ function problems(yaml: string, flags: Flags = {}, environment: Record<string, s
 describe('the configuration', () => {
   it('without anything listens on loopback and collects nothing', () => {
     const config = loadConfig({}, {})
-    expect([config.host, config.port, config.partitions]).toEqual(['127.0.0.1', 4000, 4])
+    expect([config.host, config.port, config.partitions, config.engines]).toEqual(['127.0.0.1', 4000, null, null])
     expect(config.dataDir).toBe(join(process.cwd(), 'data'))
     expect([config.agent.enabled, config.selfScrape.enabled, config.scrape.jobs]).toEqual([false, false, []])
     expect(config.roles).toContain('query')
@@ -106,6 +106,36 @@ describe('the configuration', () => {
       roles: ['query', 'ingest'],
       agent: { enabled: true },
     })
+  })
+
+  it('takes engines together, their secrets from files too, and tells what is missing', () => {
+    writeFileSync(join(folder, 'secret'), 'pass word\n')
+    const { engines } = load(
+      'engines:\n  kafka: { brokers: [b1:9092, b2:9092], sasl: { mechanism: scram-sha-256, username: u, password_file: secret } }\n' +
+        '  cassandra: { contact_points: c1, keyspace: Metrics, username: u, password: p }\n  s3: { bucket: cold, prefix: a }\n',
+      {},
+      { TIDEMARK_ENGINES_KAFKA_TOPIC_PREFIX: 'north' },
+    )
+    expect(engines?.kafka).toMatchObject({
+      brokers: ['b1:9092', 'b2:9092'],
+      topicPrefix: 'north',
+      tls: null,
+      sasl: { mechanism: 'scram-sha-256', username: 'u', password: 'pass word' },
+    })
+    expect(engines?.cassandra).toMatchObject({ contactPoints: ['c1'], keyspace: 'metrics', auth: { username: 'u', password: 'p' } })
+    expect(engines?.s3).toMatchObject({ endpoint: null, s3Bucket: 'cold', prefix: 'a/', credentials: null })
+    expect(problems('engines: { kafka: { brokers: [b1:9092] } }')).toEqual([
+      expect.stringMatching(/^tidemark\.yaml:1:\d+: engines: expected cassandra too/),
+    ])
+    expect(problems('engines: { kafka: { brokers: [b1] } }')).toEqual([
+      'tidemark.yaml:1:31: engines.kafka.brokers.0: expected host:port, met "b1"',
+    ])
+    expect(problems('engines:\n  cassandra: { contact_points: c1, username: u }')).toEqual([
+      expect.stringContaining('engines.cassandra: expected username and password (or password_file) together'),
+    ])
+    expect(problems('engines: { kafka: { brokers: [b:1], tls: { ca_file: none.pem } }, cassandra: { contact_points: c } }')).toEqual([
+      expect.stringMatching(/engines\.kafka\.tls\.ca_file: none\.pem can't be read: ENOENT/),
+    ])
   })
 
   it('warns of variables that look like settings and are none', () => {

@@ -67,6 +67,7 @@ export class TestServer {
     const engine = new QueryEngine({ reader: memory, labels: memory, freshness: caughtUp, clock: this.clock })
     this.server = new HttpServer(
       {
+        roles: ['ingest', 'query', 'project'],
         ingest: this.ingest,
         queries: new InProcessQueryService(engine, this.clock),
         metadata: { metadata: async () => [{ metric: 'up', type: 'gauge', help: 'Whether it is.', unit: '' }] },

@@ -1,4 +1,4 @@
-import { type Assigner, AssignerProtocol, type PartitionAssigner } from 'kafkajs'
+import kafkajs, { type Assigner, type PartitionAssigner } from 'kafkajs'
 
 /** What a member of the group says of itself when it joins. */
 export interface StickyMember {
@@ -80,7 +80,7 @@ export function stickyAssigner(claim: () => Claim): PartitionAssigner {
       const partitions = cluster.findTopicPartitionMetadata(topic).map(({ partitionId }) => partitionId)
       return [...assignSticky(sticky, partitions)].map(([memberId, own]) => ({
         memberId,
-        memberAssignment: AssignerProtocol.MemberAssignment.encode({
+        memberAssignment: kafkajs.AssignerProtocol.MemberAssignment.encode({
           version: VERSION,
           assignment: { [topic]: own },
           userData: Buffer.alloc(0),
@@ -89,7 +89,7 @@ export function stickyAssigner(claim: () => Claim): PartitionAssigner {
     },
     protocol({ topics }) {
       const userData = Buffer.from(JSON.stringify(claim()))
-      return { name: ASSIGNER_NAME, metadata: AssignerProtocol.MemberMetadata.encode({ version: VERSION, topics, userData }) }
+      return { name: ASSIGNER_NAME, metadata: kafkajs.AssignerProtocol.MemberMetadata.encode({ version: VERSION, topics, userData }) }
     },
   })
 }
@@ -98,7 +98,7 @@ export function stickyAssigner(claim: () => Claim): PartitionAssigner {
 function decodeClaim(metadata: Buffer): Claim {
   const nothing = { owned: [], generation: 0 }
   try {
-    const userData = AssignerProtocol.MemberMetadata.decode(metadata)?.userData
+    const userData = kafkajs.AssignerProtocol.MemberMetadata.decode(metadata)?.userData
     if (!userData || userData.length === 0) return nothing
     const { owned, generation } = JSON.parse(userData.toString()) as Partial<Claim>
     if (!Array.isArray(owned) || !owned.every(Number.isSafeInteger) || !Number.isSafeInteger(generation)) return nothing
