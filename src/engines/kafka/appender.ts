@@ -20,6 +20,8 @@ export interface KafkaAppenderParts {
 
 /** The brokers take a partition's part of a send as one batch, bounded by the topic's max.message.bytes. */
 export const BATCH_BYTES_MAX = 1792 * 1024
+/** Of all partitions together: a broker closes the connection on a request that is too large for it (100 MiB by default). */
+const SEND_BYTES_MAX = 16 * 2 ** 20
 const RECORD_OVERHEAD_BYTES = 512
 /** An append that has not succeeded by then has failed: who waits for it is told to try again. */
 const APPEND_MS_MAX = 10_000
@@ -51,19 +53,24 @@ interface Waiting {
 
 /**
  * Appends with an idempotent producer, acknowledged by all in-sync replicas. One send is under way at a time, and whatever waits goes into
- * the next: the more comes, the larger the batches. After a send that failed the producer is thrown away: its sequence numbers are worth
- * nothing once an outcome is unknown.
+ * the next: the more comes, the larger the batches.
+ *
+ * After a send that failed the producer is thrown away: its sequence numbers are worth nothing once an outcome is unknown. Another one is
+ * made in the background, for as long as it takes; meanwhile appends are refused at once.
  */
 export class KafkaAppender {
   readonly #parts: KafkaAppenderParts
   readonly #waiting: Waiting[] = []
+  readonly #closing = new AbortController()
   #producer: Producer | null = null
-  #connecting: Promise<void> | null = null
-  /** Why there is no producer; null while the first one has not been tried. */
+  /** The making of a producer, while there is none. */
+  #making: Promise<void> | null = null
+  #sending: Promise<void> | null = null
+  /** Why there is no producer; null while there is one, and while the first is being made. */
   #trouble: EngineError | null = null
+  /** Told to the operator; over with the next send that succeeds. */
+  #outage = false
   #bytes = 0
-  #sending = false
-  #closed = false
 
   constructor(parts: KafkaAppenderParts) {
     this.#parts = parts
@@ -78,50 +85,37 @@ export class KafkaAppender {
       partitionBytes.set(partition, (partitionBytes.get(partition) ?? 0) + size)
       bytes += size
     }
-    const largest = Math.max(0, ...partitionBytes.values())
-    if (largest > BATCH_BYTES_MAX) return this.#appendInParts(records)
-    if (this.#closed) return Promise.reject(new EngineError('LOG_CLOSED', `the log ${topic} is closed`, { retryable: false }))
+    if (bytes > SEND_BYTES_MAX || Math.max(0, ...partitionBytes.values()) > BATCH_BYTES_MAX) return this.#appendInParts(records)
+    if (this.#closing.signal.aborted) return Promise.reject(this.#closed())
     if (this.#trouble !== null) return Promise.reject(this.#trouble)
-    if (this.#bytes + bytes > bytesInFlightMax) {
-      return Promise.reject(new EngineError('LOG_BUSY', `${this.#bytes} bytes are on their way to Kafka already`, { retryable: true }))
+    if (this.#bytes > 0 && this.#bytes + bytes > bytesInFlightMax) {
+      return Promise.reject(
+        new EngineError('LOG_BUSY', `appending to ${topic}: ${this.#bytes} bytes are on their way to Kafka already`, { retryable: true }),
+      )
     }
     this.#hold(bytes)
     return new Promise((resolve, reject) => {
       const deadlineMs = clock.monotonicMs() + APPEND_MS_MAX
       this.#waiting.push({ records, bytes, partitionBytes, deadlineMs, resolve, reject })
-      void this.#sendOn()
+      this.#sendOn()
     })
   }
 
+  /** Waits for appends that are under way, where they can succeed. */
   async close(): Promise<void> {
-    this.#closed = true
-    this.#failAll(new EngineError('LOG_CLOSED', `the log ${this.#parts.topic} is closed`, { retryable: true }))
-    await this.#connecting?.catch(() => {})
+    this.#closing.abort()
+    if (this.#producer === null) this.#failAll(this.#closed())
+    await this.#sending
+    await this.#making
     await this.#producer?.disconnect().catch(() => {})
   }
 
-  /** More for one partition than a batch takes: one after another; the whole fails with the first that does. */
+  /** More than a batch or a send takes: one part after another; the whole fails with the first that does. */
   async #appendInParts(records: readonly RecordToAppend[]): Promise<Map<number, Offset>> {
-    const parts: RecordToAppend[][] = []
-    let sizes = new Map<number, number>()
-    for (const record of records) {
-      const size = record.payload.length + RECORD_OVERHEAD_BYTES
-      if (size > BATCH_BYTES_MAX) {
-        const { topic } = this.#parts
-        throw new EngineError('LOG_TOO_LARGE', `a record of ${size} bytes for ${topic}: expected at most ${BATCH_BYTES_MAX}`, {
-          retryable: false,
-        })
-      }
-      const held = sizes.get(record.partition) ?? 0
-      if (parts.length === 0 || held + size > BATCH_BYTES_MAX) {
-        parts.push([])
-        sizes = new Map()
-      }
-      sizes.set(record.partition, (sizes.get(record.partition) ?? 0) + size)
-      parts.at(-1)!.push(record)
-    }
     const next = new Map<number, Offset>()
-    for (const part of parts) for (const [partition, offset] of await this.append(part)) next.set(partition, offset)
+    for (const part of inParts(records, this.#parts.topic)) {
+      for (const [partition, offset] of await this.append(part)) next.set(partition, offset)
+    }
     return next
   }
 
@@ -130,32 +124,18 @@ export class KafkaAppender {
     inFlight.set({ topic: this.#parts.topic }, this.#bytes)
   }
 
-  async #sendOn(): Promise<void> {
-    if (this.#sending) return
-    this.#sending = true
-    try {
-      while (this.#waiting.length > 0) {
-        if (this.#producer === null) await this.#connect()
-        if (this.#producer === null) return
-        await this.#send(this.#producer, this.#nextBatch())
-      }
-    } finally {
-      this.#sending = false
-    }
+  #sendOn(): void {
+    if (this.#sending !== null) return
+    if (this.#producer === null) this.#making ??= this.#makeProducer()
+    else this.#sending = this.#sendAll()
   }
 
-  /** As many as go into one batch of every partition. */
-  #nextBatch(): Waiting[] {
-    const batch: Waiting[] = []
-    const sizes = new Map<number, number>()
-    while (this.#waiting.length > 0) {
-      const { partitionBytes } = this.#waiting[0]
-      const fits = [...partitionBytes].every(([partition, bytes]) => (sizes.get(partition) ?? 0) + bytes <= BATCH_BYTES_MAX)
-      if (!fits) break
-      for (const [partition, bytes] of partitionBytes) sizes.set(partition, (sizes.get(partition) ?? 0) + bytes)
-      batch.push(this.#waiting.shift()!)
-    }
-    return batch
+  async #sendAll(): Promise<void> {
+    // Appends of the same turn of the event loop go together.
+    await undefined
+    while (this.#waiting.length > 0 && this.#producer !== null) await this.#send(this.#producer, nextBatch(this.#waiting))
+    this.#sending = null
+    if (this.#waiting.length > 0) this.#sendOn()
   }
 
   async #send(producer: Producer, batch: readonly Waiting[]): Promise<void> {
@@ -171,16 +151,15 @@ export class KafkaAppender {
     const end = sends.startTimer({ topic })
     const giving = new AbortController()
     const late = clock.sleep(Math.max(1, deadlineMs - clock.monotonicMs()), giving.signal).then(() => {
-      throw new EngineError('KAFKA_UNAVAILABLE', `appending to ${topic}: no acknowledgement within ${APPEND_MS_MAX} ms`, {
-        retryable: true,
-      })
+      throw this.#late()
     })
+    const sending = producer.send({ topic, acks: -1, timeout: APPEND_MS_MAX, compression: compressionOf[settings.compression], messages })
     try {
-      const sending = producer.send({ topic, acks: -1, timeout: APPEND_MS_MAX, compression: compressionOf[settings.compression], messages })
       const answers = await Promise.race([sending, late])
       this.#settle(batch, new Map(answers.map(({ partition, baseOffset }) => [partition, Number(baseOffset)])))
     } catch (error) {
-      this.#fail(producer, batch, kafkaError(error, settings, `appending to ${topic}`))
+      this.#discard(producer, sending)
+      this.#refuse(batch, kafkaError(error, settings, `appending to ${topic}`))
     } finally {
       end()
       giving.abort()
@@ -188,85 +167,148 @@ export class KafkaAppender {
     }
   }
 
-  /** Offsets of each append follow from the first of the batch: records keep their order within it. */
+  /**
+   * Offsets of each append follow from the first of its partition: records keep their order within a batch.
+   * @throws EngineError when the answer leaves out a partition: when leaders move between the client's tries, it can forget one, and
+   * takes the send for done
+   */
   #settle(batch: readonly Waiting[], bases: Map<number, number>): void {
-    const { topic } = this.#parts
-    for (const { records, bytes, resolve, reject } of batch) {
+    const { topic, logger } = this.#parts
+    const forgotten = batch.flatMap(({ partitionBytes }) => [...partitionBytes.keys()]).find((partition) => !bases.has(partition))
+    if (forgotten !== undefined) {
+      throw new EngineError('KAFKA_UNAVAILABLE', `appending to ${topic}: partition ${forgotten} was not acknowledged`, { retryable: true })
+    }
+    for (const { records, bytes, resolve } of batch) {
       const next = new Map<number, Offset>()
       let payload = 0
       for (const record of records) {
-        const offset = bases.get(record.partition)
-        if (offset === undefined) continue
-        bases.set(record.partition, offset + 1)
-        next.set(record.partition, offset + 1)
+        const end = bases.get(record.partition)! + 1
+        bases.set(record.partition, end)
+        next.set(record.partition, end)
         payload += record.payload.length
       }
       this.#hold(-bytes)
       appendedBytes.inc({ topic }, payload)
       appendedRecords.inc({ topic }, records.length)
-      if (records.every(({ partition }) => next.has(partition))) resolve(next)
-      else reject(new EngineError('KAFKA_UNAVAILABLE', `appending to ${topic}: a partition was not acknowledged`, { retryable: true }))
+      resolve(next)
     }
+    if (this.#outage) logger.info({ topic }, 'Kafka takes records again')
+    this.#outage = false
   }
 
-  #fail(producer: Producer, batch: readonly Waiting[], error: EngineError): void {
+  /** Fails a batch whose producer is gone; what waits behind it fails too when there is no telling when another send can succeed. */
+  #refuse(batch: readonly Waiting[], error: EngineError): void {
+    this.#fail(batch, error)
+    // What is refused for good, such as a record that is too large, says nothing of the next.
+    if (error.retryable) this.#announce(error)
+    if (!this.#closing.signal.aborted) this.#making ??= this.#makeProducer()
+  }
+
+  #announce(error: EngineError): void {
+    const { logger, topic } = this.#parts
+    this.#trouble = error
+    this.#fail(this.#waiting.splice(0), error)
+    if (!this.#outage) logger.warn({ topic, error: error.message }, 'Kafka takes no records; writes are refused until it does')
+    this.#outage = true
+  }
+
+  #failAll(error: EngineError): void {
+    this.#fail(this.#waiting.splice(0), error)
+  }
+
+  #fail(batch: readonly Waiting[], error: EngineError): void {
     for (const { bytes, reject } of batch) {
       this.#hold(-bytes)
       reject(error)
     }
-    if (this.#producer === producer) this.#producer = null
-    void producer.disconnect().catch(() => {})
-    // What is refused for good says nothing of the next; what has no broker waits for one, and whoever comes meanwhile is told at once.
-    if (!error.retryable) return
-    this.#trouble = error
-    this.#failAll(error)
-    this.#parts.logger.warn({ error: error.message }, 'Kafka takes no records; writes are refused until it does')
-    void this.#reconnect()
   }
 
-  #failAll(error: EngineError): void {
-    for (const { bytes, reject } of this.#waiting.splice(0)) {
-      this.#hold(-bytes)
-      reject(error)
-    }
+  /** A send that is given up may still be tried by the client, which connects for that: it is cut off now, and after it. */
+  #discard(producer: Producer, sending: Promise<unknown>): void {
+    this.#producer = null
+    const disconnect = () => producer.disconnect().catch(() => {})
+    void disconnect()
+    void sending.then(disconnect, disconnect)
   }
 
-  async #connect(): Promise<void> {
-    this.#connecting ??= this.#makeProducer().finally(() => {
-      this.#connecting = null
-    })
-    try {
-      await this.#connecting
-    } catch (error) {
-      const engineError = kafkaError(error, this.#parts.settings, `appending to ${this.#parts.topic}`)
-      this.#failAll(engineError)
-      if (!engineError.retryable) return
-      this.#trouble = engineError
-      void this.#reconnect()
-    }
-  }
-
+  /** Tries until there is a producer, or the log is closed. */
   async #makeProducer(): Promise<void> {
-    const { kafka, topic } = this.#parts
-    const producer = kafka.producer({ idempotent: true, maxInFlightRequests: 1, allowAutoTopicCreation: false })
-    await producer.connect()
-    producersMade.inc({ topic })
-    this.#producer = producer
-  }
-
-  async #reconnect(): Promise<void> {
-    const { clock, logger, topic } = this.#parts
-    for (let waitMs = RECONNECT_MS_MIN; !this.#closed; waitMs = Math.min(2 * waitMs, RECONNECT_MS_MAX)) {
-      await clock.sleep(waitMs)
+    const { kafka, topic, settings, clock } = this.#parts
+    const { signal } = this.#closing
+    for (let waitMs = RECONNECT_MS_MIN; !signal.aborted; waitMs = Math.min(2 * waitMs, RECONNECT_MS_MAX)) {
+      if (this.#trouble !== null) await clock.sleep(waitMs, signal).catch(() => {})
+      if (signal.aborted) break
+      const producer = kafka.producer({ idempotent: true, maxInFlightRequests: 1, allowAutoTopicCreation: false })
+      const connected = new AbortController()
+      // Its own tries may take longer than appends wait.
+      clock.sleep(APPEND_MS_MAX, connected.signal).then(
+        () => this.#announce(this.#late()),
+        () => {},
+      )
       try {
-        if (this.#closed) return
-        await this.#makeProducer()
+        await producer.connect()
+        if (!signal.aborted) this.#producer = producer
         this.#trouble = null
-        logger.info({ topic }, 'Kafka takes records again')
-        return
+        producersMade.inc({ topic })
+        break
       } catch (error) {
-        this.#trouble = kafkaError(error, this.#parts.settings, `appending to ${topic}`)
+        this.#announce(kafkaError(error, settings, `appending to ${topic}`))
+      } finally {
+        connected.abort()
+        if (this.#producer !== producer) await producer.disconnect().catch(() => {})
       }
     }
+    this.#making = null
+    if (this.#producer === null) this.#failAll(this.#closed())
+    else if (this.#waiting.length > 0) this.#sendOn()
   }
+
+  #late(): EngineError {
+    const { topic, settings } = this.#parts
+    const message = `appending to ${topic}: kafka at ${settings.brokers.join(', ')}: no acknowledgement within ${APPEND_MS_MAX} ms`
+    return new EngineError('KAFKA_UNAVAILABLE', message, { retryable: true })
+  }
+
+  #closed(): EngineError {
+    return new EngineError('LOG_CLOSED', `the log ${this.#parts.topic} is closed`, { retryable: false })
+  }
+}
+
+/** As many as go into one batch of every partition, at least one. */
+function nextBatch(waiting: Waiting[]): Waiting[] {
+  const sizes = new Map<number, number>()
+  let total = 0
+  let count = 0
+  for (const { bytes, partitionBytes } of waiting) {
+    const fits = [...partitionBytes].every(([partition, own]) => (sizes.get(partition) ?? 0) + own <= BATCH_BYTES_MAX)
+    if (count > 0 && (!fits || total + bytes > SEND_BYTES_MAX)) break
+    for (const [partition, own] of partitionBytes) sizes.set(partition, (sizes.get(partition) ?? 0) + own)
+    total += bytes
+    count++
+  }
+  return waiting.splice(0, count)
+}
+
+/** Parts, in order, each of which fits into one send. */
+function inParts(records: readonly RecordToAppend[], topic: string): RecordToAppend[][] {
+  const parts: RecordToAppend[][] = []
+  let sizes = new Map<number, number>()
+  let total = 0
+  for (const record of records) {
+    const size = record.payload.length + RECORD_OVERHEAD_BYTES
+    if (size > BATCH_BYTES_MAX) {
+      const message = `a record of ${record.payload.length} bytes for ${topic}: expected at most ${BATCH_BYTES_MAX - RECORD_OVERHEAD_BYTES}`
+      throw new EngineError('LOG_TOO_LARGE', message, { retryable: false })
+    }
+    const held = sizes.get(record.partition) ?? 0
+    if (parts.length === 0 || held + size > BATCH_BYTES_MAX || total + size > SEND_BYTES_MAX) {
+      parts.push([])
+      sizes = new Map()
+      total = 0
+    }
+    sizes.set(record.partition, (sizes.get(record.partition) ?? 0) + size)
+    total += size
+    parts.at(-1)!.push(record)
+  }
+  return parts
 }

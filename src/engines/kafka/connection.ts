@@ -68,6 +68,7 @@ export function kafkaTopic(settings: KafkaSettings, topic: string): string {
 const REFUSED: Readonly<Record<string, readonly [code: string, remedy: string]>> = {
   UNKNOWN_TOPIC_OR_PARTITION: ['KAFKA_TOPIC_MISSING', 'run `tidemark migrate` with this configuration first'],
   TOPIC_AUTHORIZATION_FAILED: ['KAFKA_NOT_AUTHORIZED', 'the user of engines.kafka.sasl needs Read, Write and Describe on the topics'],
+  INVALID_TOPIC_EXCEPTION: ['KAFKA_TOPIC_NAME', 'choose another engines.kafka.topic_prefix: letters, digits, ., _ and -'],
   GROUP_AUTHORIZATION_FAILED: ['KAFKA_NOT_AUTHORIZED', 'the user of engines.kafka.sasl needs Read on the group'],
   CLUSTER_AUTHORIZATION_FAILED: ['KAFKA_NOT_AUTHORIZED', 'the user of engines.kafka.sasl needs IdempotentWrite on the cluster'],
   SASL_AUTHENTICATION_FAILED: ['KAFKA_AUTH', 'check engines.kafka.sasl'],
@@ -75,12 +76,19 @@ const REFUSED: Readonly<Record<string, readonly [code: string, remedy: string]>>
   RECORD_LIST_TOO_LARGE: ['KAFKA_TOO_LARGE', 'raise max.message.bytes of the topic'],
 }
 
+/** By the codes of TLS: a certificate that is not trusted, not valid now, of another host, or one of ours that is refused. */
+const TLS_CODES = /CERT|SELF_SIGNED|UNABLE_TO|ALTNAME|ERR_SSL|ERR_OSSL|HOSTNAME_MISMATCH/
+
 /** What the client says, in our words. `retryable` where trying again makes sense. */
 export function kafkaError(error: unknown, settings: KafkaSettings, doing: string): EngineError {
   if (error instanceof EngineError) return error
   const at = `kafka at ${settings.brokers.join(', ')}`
   for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
     const type = 'type' in cause && typeof cause.type === 'string' ? cause.type : ''
+    if ('code' in cause && typeof cause.code === 'string' && TLS_CODES.test(cause.code)) {
+      const message = `${doing}: ${at}: ${cause.message} (${cause.code}); check engines.kafka.tls and the brokers' certificates`
+      return new EngineError('KAFKA_TLS', message, { retryable: false, cause: error })
+    }
     const known = REFUSED[type] ?? (/SASL|authenticat/i.test(cause.name + cause.message) ? REFUSED.SASL_AUTHENTICATION_FAILED : undefined)
     if (known === undefined) continue
     const [code, remedy] = known
