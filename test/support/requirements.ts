@@ -12,6 +12,7 @@ const programs = {
   promtool: ['promtool'],
   node_exporter: ['node_exporter'],
   strace: ['strace'],
+  'docker-compose': ['docker-compose'],
 } as const
 
 export type Requirement = keyof typeof programs
