@@ -162,7 +162,7 @@ export class Upload {
     try {
       await this.#client.send(new AbortMultipartUploadCommand(own))
     } catch {
-      // It is gone, or the store is: then a lifecycle rule has to clear it away, as docs/operate.md says.
+      // It is gone, or the store is: then a lifecycle rule has to clear it away, as deploy/README.md says.
     }
   }
 }
