@@ -253,6 +253,7 @@ function limitsOf(settings: FileSettings['limits']): Limits {
     rawRetentionMs: settings.raw_retention,
     logRetentionMs: settings.log_retention,
     logBytesMax: settings.log_bytes,
+    indexSeriesMax: settings.series,
     headBytesMax: settings.head_memory,
     bodyBytesMax: settings.body_bytes,
     decompressedBytesMax: settings.decompressed_bytes,

@@ -112,6 +112,7 @@ export const fileSchema = section({
     raw_retention: duration('4h', '10y').default(limits.rawRetentionMs),
     log_retention: duration('2h', '1y').default(limits.logRetentionMs),
     log_bytes: bytes(64 * 2 ** 20).default(limits.logBytesMax),
+    series: integer(1000, 15_000_000).default(limits.indexSeriesMax),
     head_memory: bytes(64 * 2 ** 20).default(limits.headBytesMax),
     body_bytes: bytes(1024).default(limits.bodyBytesMax),
     decompressed_bytes: bytes(1024).default(limits.decompressedBytesMax),
@@ -142,7 +143,7 @@ export type FileSettings = z.output<typeof fileSchema>
 export const environmentPaths = [
   ...['host', 'port', 'data_dir', 'roles', 'log_level', 'partitions', 'query_workers', 'tls.cert_file', 'tls.key_file'],
   ...['security.senders', 'security.allowed_origins', 'security.allowed_hosts'],
-  ...['future_tolerance', 'raw_retention', 'log_retention', 'log_bytes', 'head_memory', 'body_bytes', 'decompressed_bytes'].map(
+  ...['future_tolerance', 'raw_retention', 'log_retention', 'log_bytes', 'series', 'head_memory', 'body_bytes', 'decompressed_bytes'].map(
     (name) => `limits.${name}`,
   ),
   ...['series_per_sender', 'series_per_request', 'labels_per_series', 'label_name_bytes', 'label_value_bytes'].map(

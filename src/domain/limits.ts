@@ -23,6 +23,8 @@ export const limits = {
   sealGraceMs: 10 * MINUTE_MS,
   logRetentionMs: DAY_MS,
   logBytesMax: 8 * 2 ** 30,
+  /** Series that the index of one process holds; every process that answers holds all there are. */
+  indexSeriesMax: 4_000_000,
   /** Memory of the newest samples, all generations of the head together. */
   headBytesMax: 2 * 2 ** 30,
 

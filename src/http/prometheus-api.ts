@@ -8,7 +8,7 @@ import { expressionTree } from '../query/expression-tree.ts'
 import { QueryError } from '../query/query-service.ts'
 import { ApiError, apiErrorOf } from './api-error.ts'
 import { buildInfo, runtimeInfo, tsdbStatus } from './api-status.ts'
-import type { HttpLimits, QueryDeps } from './deps.ts'
+import type { HttpDeps, HttpLimits, QueryDeps } from './deps.ts'
 import { invalid, type Parameters } from './parameters.ts'
 
 /** One question to the API. */
@@ -42,14 +42,7 @@ export function prometheusApi(deps: QueryDeps, limits: HttpLimits): ReadonlyMap<
     ['label/*/values', route(get, (request, name) => labelValues(deps, request, name))],
     ['series', route(both, (request) => series(deps, request))],
     ['metadata', route(get, (request) => metadata(deps, request))],
-    ['targets', route(get, (request) => targets(deps, request))],
-    ['targets/metadata', fixed([])],
-    [
-      'scrape_pools',
-      route(get, async () => ({
-        data: { scrapePools: [...new Set((deps.targets?.targets() ?? []).map((target) => target.scrapePool))].sort() },
-      })),
-    ],
+    ...targetsApi(deps),
     ['rules', route(get, (request) => rules(deps, request))],
     ['alerts', fixed({ alerts: [] })],
     ['alertmanagers', fixed({ activeAlertmanagers: [], droppedAlertmanagers: [] })],
@@ -62,6 +55,16 @@ export function prometheusApi(deps: QueryDeps, limits: HttpLimits): ReadonlyMap<
     ['status/config', fixed({ yaml: '' })],
     ['status/tsdb', route(get, (request) => tsdbStatus(deps, request))],
     ['status/walreplay', fixed({ min: 0, max: 0, current: 0, state: 'done' })],
+  ])
+}
+
+/** What a process that collects tells of it, whether or not it answers queries too. */
+export function targetsApi(deps: HttpDeps): ReadonlyMap<string, ApiRoute> {
+  const pools = () => [...new Set((deps.targets?.targets() ?? []).map((target) => target.scrapePool))].sort()
+  return new Map<string, ApiRoute>([
+    ['targets', { methods: ['GET'], handle: (request) => targets(deps, request) }],
+    ['targets/metadata', { methods: ['GET'], handle: async () => ({ data: [] }) }],
+    ['scrape_pools', { methods: ['GET'], handle: async () => ({ data: { scrapePools: pools() } }) }],
   ])
 }
 
@@ -178,7 +181,7 @@ function integer(parameters: Parameters, name: string, message: string): number 
   return Number(text)
 }
 
-async function targets(deps: QueryDeps, { parameters }: ApiRequest): Promise<ApiAnswer> {
+async function targets(deps: HttpDeps, { parameters }: ApiRequest): Promise<ApiAnswer> {
   const state = parameters.get('state').toLowerCase()
   const pool = parameters.get('scrapePool')
   const active = state === 'dropped' ? [] : (deps.targets?.targets() ?? []).filter((target) => pool === '' || target.scrapePool === pool)

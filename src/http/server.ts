@@ -8,7 +8,7 @@ import type { HttpDeps, HttpOptions } from './deps.ts'
 import { countRequest, inFlight } from './http-metrics.ts'
 import { PageFiles } from './page-files.ts'
 import { Parameters } from './parameters.ts'
-import { type ApiAnswer, type ApiRoute, prometheusApi } from './prometheus-api.ts'
+import { type ApiAnswer, type ApiRoute, prometheusApi, targetsApi } from './prometheus-api.ts'
 import { send, sendPacked, sendText } from './reply.ts'
 import { AccessPolicy, type Caller, type Refusal, type Scope } from './security/policy.ts'
 import { Writes } from './writes.ts'
@@ -57,7 +57,8 @@ export class HttpServer {
     this.#bodies = new BodyReader(options.limits, deps.clock)
     const { ingest, queries } = deps
     this.#writes = ingest === null ? null : new Writes({ ...deps, ingest }, options.limits, this.#bodies)
-    this.#api = queries === null ? new Map() : prometheusApi({ ...deps, queries }, options.limits)
+    const others = deps.targets === null ? new Map<string, ApiRoute>() : targetsApi(deps)
+    this.#api = queries === null ? others : prometheusApi({ ...deps, queries }, options.limits)
     this.#fixed = this.#handlers()
     const settings = {
       keepAliveTimeout: KEEP_ALIVE_MS,

@@ -203,7 +203,9 @@ class ClusterProcess {
 
   #threadData({ partitions, generation }: ClusterFormed, readers: number): ClusterThreadData {
     const { limits, logLevel } = this.#config
-    const memory = allocateHeadMemory(headLimits({ partitions, readers, headBytesMax: limits.headBytesMax }))
+    const memory = allocateHeadMemory(
+      headLimits({ partitions, readers, headBytesMax: limits.headBytesMax, indexSeriesMax: limits.indexSeriesMax }),
+    )
     return { memory, engines: this.#engines, limits, logLevel, generation, processName: this.#name, reader: -1 }
   }
 

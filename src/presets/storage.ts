@@ -39,7 +39,9 @@ export async function openStorage(config: Config, clock: Clock, logger: Logger, 
     bytesInFlightMax: limits.appendBytesInFlightMax,
   })
   for (const finding of log.findings) logger.error({ finding }, 'the event log was not whole')
-  const memory = allocateHeadMemory(headLimits({ partitions, readers: queryWorkers, headBytesMax: limits.headBytesMax }))
+  const memory = allocateHeadMemory(
+    headLimits({ partitions, readers: queryWorkers, headBytesMax: limits.headBytesMax, indexSeriesMax: limits.indexSeriesMax }),
+  )
   const control = new Control(memory.control)
   const threadData: ThreadData = { memory, dataDir, logShared: log.shared, limits, logLevel, reader: -1 }
   const projector = new ServiceThread('projector-worker', threadData, onFailure)
