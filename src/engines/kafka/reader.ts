@@ -16,6 +16,8 @@ export interface KafkaReaderParts {
   /** As the brokers name it. */
   readonly topic: string
   readonly logger: Logger
+  /** A topic that the brokers don't know for so long has been deleted; one that has just started may not know it yet. 10 s when left out. */
+  readonly topicMissingMsMax?: number
 }
 
 const FETCH_WAIT_MS = 500
@@ -27,7 +29,6 @@ const RETRY_MS_MIN = 100
 const RETRY_MS_MAX = 2000
 /** A broker that has just become leader may know less of its end than we do, for a moment. */
 const BEYOND_END_TRIES = 20
-/** A broker that has just started may not know a topic yet; one that is gone for so long has been deleted. */
 const TOPIC_MISSING_MS_MAX = 10_000
 
 const fetchedBytes = counter('tidemark_kafka_fetched_bytes_total', 'Bytes of record payloads read from Kafka.', ['topic'])
@@ -201,7 +202,7 @@ export class KafkaReader {
 
   #fail(partitions: readonly number[], error: unknown): void {
     if (this.#isOver) return
-    const { topic, settings, logger } = this.#parts
+    const { topic, settings, logger, topicMissingMsMax = TOPIC_MISSING_MS_MAX } = this.#parts
     const engineError = kafkaError(error, settings, `reading ${topic}`)
     fetchFailures.inc({ topic })
     if (this.#troubled.size === 0) {
@@ -217,8 +218,7 @@ export class KafkaReader {
       this.#troubled.add(partition)
     }
     const mayPass =
-      engineError.retryable ||
-      (engineError.code === 'KAFKA_TOPIC_MISSING' && performance.now() - this.#troubledSinceMs < TOPIC_MISSING_MS_MAX)
+      engineError.retryable || (engineError.code === 'KAFKA_TOPIC_MISSING' && performance.now() - this.#troubledSinceMs < topicMissingMsMax)
     if (!mayPass) this.#refused = engineError
     if (this.#refused === null) this.#changed.ring()
     else this.#wakeAll()
