@@ -22,6 +22,9 @@ export interface KafkaEventLogOptions {
   readonly bytesInFlightMax: number
 }
 
+/** Of one question about offsets, some seconds in all. */
+const OFFSET_TRIES = 6
+
 /** A topic on Kafka. */
 export class KafkaEventLog implements EventLog {
   readonly topic: string
@@ -124,8 +127,9 @@ export class KafkaEventLog implements EventLog {
         return await offsetsOf(this.#cluster, this.#name, partitions, end)
       } catch (error) {
         const engineError = kafkaError(error, this.#options.settings, `asking for offsets of ${this.#name}`)
-        if (tries >= 3 || !engineError.retryable) throw engineError
-        // Leaders may have moved.
+        if (tries >= OFFSET_TRIES || !engineError.retryable) throw engineError
+        // Leaders may have moved, or a topic is so new that its leader does not know of it yet.
+        await this.#options.clock.sleep(50 * 2 ** tries)
         await this.#cluster.refreshMetadata().catch(() => {})
       }
     }
