@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import kafkajs, { type Admin } from 'kafkajs'
 import type { Logger } from '../../telemetry/log.ts'
 import { BATCH_BYTES_MAX } from './appender.ts'
@@ -13,6 +14,9 @@ export interface TopicSpec {
 }
 
 const MESSAGE_BYTES = 2 * 2 ** 20
+/** New topics get leaders within moments; half a minute is for a cluster that is starting. */
+const LEADER_WAIT_MS = 100
+const LEADER_TRIES_MAX = 300
 const HOUR_MS = 3_600_000
 
 /** Makes the topics that are missing; those that are there stay as they are. */
@@ -23,7 +27,8 @@ export async function ensureTopics(settings: KafkaSettings, wanted: readonly Top
     const missing = wanted.filter(({ topic }) => !known.has(kafkaTopic(settings, topic)))
     if (missing.length === 0) return
     await admin.createTopics({
-      waitForLeaders: true,
+      // Its own wait gives up when the broker that it asks has not heard of the topic yet.
+      waitForLeaders: false,
       topics: missing.map((spec) => ({
         topic: kafkaTopic(settings, spec.topic),
         numPartitions: spec.partitions,
@@ -31,6 +36,10 @@ export async function ensureTopics(settings: KafkaSettings, wanted: readonly Top
         configEntries: Object.entries(configOf(spec, replication)).map(([name, value]) => ({ name, value })),
       })),
     })
+    await untilLed(
+      admin,
+      missing.map(({ topic }) => kafkaTopic(settings, topic)),
+    )
     logger.info({ topics: missing.map(({ topic }) => kafkaTopic(settings, topic)), replication }, 'topics made')
   })
 }
@@ -116,6 +125,20 @@ function configOf({ retentionMs }: TopicSpec, replication: number): Readonly<Rec
     'max.message.bytes': String(MESSAGE_BYTES),
     'compression.type': 'producer',
     'unclean.leader.election.enable': 'false',
+  }
+}
+
+/** Waits until every partition has a leader, as far as the broker knows that is asked. */
+async function untilLed(admin: Admin, names: string[]): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      const { topics } = await admin.fetchTopicMetadata({ topics: names })
+      if (topics.every(({ partitions }) => partitions.length > 0 && partitions.every(({ leader }) => leader >= 0))) return
+      if (tries > LEADER_TRIES_MAX) throw new Error(`the new topics ${names.join(', ')} have no leaders`)
+    } catch (error) {
+      if (tries > LEADER_TRIES_MAX) throw error
+    }
+    await delay(LEADER_WAIT_MS)
   }
 }
 
