@@ -1,12 +1,12 @@
-import { hash } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import cassandra from 'cassandra-driver'
 import { CorruptionError, EngineError } from '../../domain/errors.ts'
-import { type BlockRow, type BlockStore, blockTables, type PartitionRef } from '../../domain/ports/block-store.ts'
+import { type BlockRow, type BlockStore, type BlockTable, blockTables, type PartitionRef } from '../../domain/ports/block-store.ts'
 import type { Clock } from '../../domain/ports/clock.ts'
 import { DAY_MS, type TimestampMs } from '../../domain/time.ts'
 import type { Logger } from '../../telemetry/log.ts'
-import { counter, histogram } from '../../telemetry/metrics.ts'
-import { cassandraError, connectCassandra, isPassing, retried } from './connection.ts'
+import { counter, gauge, histogram } from '../../telemetry/metrics.ts'
+import { cassandraError, connectCassandra, isPassing, pause, retried, serialConsistencyOf, swappedConsistencyOf } from './connection.ts'
 import { InFlight } from './in-flight.ts'
 import type { CassandraSettings } from './settings.ts'
 import { fetchSize, ttlSeconds } from './tables.ts'
@@ -20,8 +20,12 @@ export interface CassandraBlockStoreOptions {
 
 const PUTS_AT_ONCE = 64
 const PUT_BYTES_AT_ONCE = 16 * 2 ** 20
-/** Of a compare-and-set whose outcome was unknown, or that raced with others' of the same row. */
-const TRIES = 10
+const READS_AT_ONCE = 64
+/** Of one compare-and-set whose outcome stays unknown. */
+const SWAP_TRIES = 6
+const SWAP_WAIT_MS = 20
+/** Of replacing a row that others replace too. */
+const REPLACE_TRIES = 20
 
 const requests = histogram(
   'tidemark_cassandra_request_seconds',
@@ -33,6 +37,7 @@ const failures = counter('tidemark_cassandra_failures_total', 'Requests to Cassa
 const retries = counter('tidemark_cassandra_retries_total', 'Requests to Cassandra that were tried again.', ['kind'])
 const bytesWritten = counter('tidemark_cassandra_written_bytes_total', 'Bytes of values sent to Cassandra.')
 const bytesRead = counter('tidemark_cassandra_read_bytes_total', 'Bytes of values read from Cassandra.')
+const inFlight = gauge('tidemark_cassandra_in_flight', 'Requests to Cassandra that wait for their answer.', ['kind'])
 
 /**
  * Blocks, catalogue and checkpoints in Cassandra. Rows are (partition key, day) -> clustering key -> value, with a digest of the value
@@ -42,10 +47,15 @@ export class CassandraBlockStore implements BlockStore {
   readonly #client: cassandra.Client
   readonly #options: CassandraBlockStoreOptions
   readonly #puts = new InFlight(PUTS_AT_ONCE, PUT_BYTES_AT_ONCE)
+  readonly #reads = new InFlight(READS_AT_ONCE, Number.POSITIVE_INFINITY)
+  readonly #serial: cassandra.types.consistencies
+  readonly #swapped: cassandra.types.consistencies
 
   private constructor(client: cassandra.Client, options: CassandraBlockStoreOptions) {
     this.#client = client
     this.#options = options
+    this.#serial = serialConsistencyOf(options.settings.consistency)
+    this.#swapped = swappedConsistencyOf(options.settings.consistency)
   }
 
   /** @throws EngineError that says what to do, such as to run `tidemark migrate` */
@@ -83,8 +93,8 @@ export class CassandraBlockStore implements BlockStore {
     }
     let pageState: string | undefined
     do {
-      const options = { fetchSize: fetchSize(table), isIdempotent: true, ...(pageState !== undefined && { pageState }) }
-      const result = await this.#run('scan', () => this.#client.execute(query, parameters, options))
+      const options = { ...this.#readOptions(table), fetchSize: fetchSize(table), ...(pageState !== undefined && { pageState }) }
+      const result = await this.#read('scan', () => this.#client.execute(query, parameters, options))
       if (result.rows.length > 0) {
         yield result.rows.map((row) => {
           const clusteringKey = String(row.clustering_key)
@@ -99,13 +109,14 @@ export class CassandraBlockStore implements BlockStore {
   async get(partition: PartitionRef, clusteringKey: string): Promise<Uint8Array | null> {
     const query = `SELECT value, digest FROM ${partition.table} WHERE partition_key = ? AND day = ? AND clustering_key = ?`
     const parameters = [partition.partitionKey, dayOfRow(partition), clusteringKey]
-    const result = await this.#run('get', () => this.#client.execute(query, parameters, { isIdempotent: true, ...serial(partition) }))
+    const options = this.#readOptions(partition.table)
+    const result = await this.#read('get', () => this.#client.execute(query, parameters, options))
     const row = result.first()
     return row === null ? null : this.#checked(partition, clusteringKey, row.value, row.digest)
   }
 
   async compareAndSet(partition: PartitionRef, clusteringKey: string, expected: Uint8Array | null, next: Uint8Array): Promise<boolean> {
-    return this.#swap(partition, clusteringKey, expected === null ? null : digestOf(expected), next)
+    return this.#swap(partition, clusteringKey, expected === null ? null : digestOf(partition, clusteringKey, expected), next)
   }
 
   /** Rows go by their time to live: a deletion would leave a tombstone for every read to pass. */
@@ -123,26 +134,30 @@ export class CassandraBlockStore implements BlockStore {
     const { table, partitionKey, clusteringKey, value } = row
     if (blockTables[table].swapped) return this.#replace(row)
     const query = `INSERT INTO ${table} (partition_key, day, clustering_key, value, digest) VALUES (?, ?, ?, ?, ?) USING TTL ?`
-    const parameters = [partitionKey, dayOfRow(row), clusteringKey, bufferOf(value), digestOf(value), this.#ttl(row)]
+    const digest = digestOf(row, clusteringKey, value)
+    const parameters = [partitionKey, dayOfRow(row), clusteringKey, bufferOf(value), digest, this.#ttl(row)]
     await this.#run('put', () => this.#client.execute(query, parameters, { isIdempotent: true }))
     bytesWritten.inc(value.length)
   }
 
   /** What else changes the row goes through Paxos: so must this, or the order of the two would be anybody's guess. */
   async #replace({ value, clusteringKey, ...partition }: BlockRow): Promise<void> {
-    for (let tries = 0; tries < TRIES; tries++) {
+    const digest = digestOf(partition, clusteringKey, value)
+    for (let tries = 1; tries <= REPLACE_TRIES; tries++) {
       const held = await this.#digest(partition, clusteringKey)
-      if (held?.equals(digestOf(value))) return
+      // Where rows expire, one that is put again is to live on: it is replaced by itself.
+      if (held?.equals(digest) && blockTables[partition.table].keep === 'always') return
       if (await this.#swap(partition, clusteringKey, held, value)) return
+      await pause(SWAP_WAIT_MS * tries)
     }
-    throw new EngineError('STORE_BUSY', `row ${clusteringKey} of ${partition.table} was changed by others ${TRIES} times`, {
+    throw new EngineError('STORE_BUSY', `row ${clusteringKey} of ${partition.table} was changed by others ${REPLACE_TRIES} times`, {
       retryable: true,
     })
   }
 
   async #swap(partition: PartitionRef, clusteringKey: string, expected: Buffer | null, next: Uint8Array): Promise<boolean> {
     const { table, partitionKey } = partition
-    const digest = digestOf(next)
+    const digest = digestOf(partition, clusteringKey, next)
     const day = dayOfRow(partition)
     const ttl = this.#ttl(partition)
     const [query, parameters] =
@@ -155,20 +170,23 @@ export class CassandraBlockStore implements BlockStore {
             `UPDATE ${table} USING TTL ? SET value = ?, digest = ? WHERE partition_key = ? AND day = ? AND clustering_key = ? IF digest = ?`,
             [ttl, bufferOf(next), digest, partitionKey, day, clusteringKey, expected],
           ]
-    const end = requests.startTimer({ kind: 'swap' })
+    const end = begun('swap')
     try {
       for (let tries = 1; ; tries++) {
         try {
-          const result = await this.#client.execute(query, parameters, { isIdempotent: false })
-          // Refused, but by our own try before, whose outcome was unknown.
-          const applied = result.wasApplied() || (tries > 1 && (await this.#digest(partition, clusteringKey))?.equals(digest) === true)
-          if (applied) bytesWritten.inc(next.length)
-          return applied
+          const result = await this.#client.execute(query, parameters, { isIdempotent: false, consistency: this.#swapped })
+          if (result.wasApplied()) {
+            bytesWritten.inc(next.length)
+            return true
+          }
+          // Refused; if a try before had an unknown outcome, perhaps because of what that one has written.
+          return tries > 1 && (await this.#digest(partition, clusteringKey))?.equals(digest) === true
         } catch (error) {
-          if (!isPassing(error) || tries >= TRIES / 2) throw error
+          if (!isPassing(error) || tries >= SWAP_TRIES) throw error
           retries.inc({ kind: 'swap' })
         }
-        // A serial read finishes what was begun: from here on the outcome is known.
+        await pause(SWAP_WAIT_MS * 2 ** tries)
+        // A serial read finishes what was begun, so it tells how it ended.
         const held = await this.#digest(partition, clusteringKey)
         if (held?.equals(digest)) return true
         if (held === null ? expected !== null : expected === null || !held.equals(expected)) return false
@@ -184,13 +202,21 @@ export class CassandraBlockStore implements BlockStore {
   async #digest(partition: PartitionRef, clusteringKey: string): Promise<Buffer | null> {
     const query = `SELECT digest FROM ${partition.table} WHERE partition_key = ? AND day = ? AND clustering_key = ?`
     const parameters = [partition.partitionKey, dayOfRow(partition), clusteringKey]
-    const options = { isIdempotent: true, consistency: cassandra.types.consistencies.localSerial }
+    const options = { isIdempotent: true, consistency: this.#serial }
     const row = (await this.#run('get', () => this.#client.execute(query, parameters, options))).first()
     return row === null ? null : (row.digest as Buffer)
   }
 
+  #readOptions(table: BlockTable): cassandra.QueryOptions {
+    return { isIdempotent: true, ...(blockTables[table].swapped && { consistency: this.#swapped }) }
+  }
+
+  #read<T>(kind: 'get' | 'scan', work: () => Promise<T>): Promise<T> {
+    return this.#reads.run(0, () => this.#run(kind, work))
+  }
+
   async #run<T>(kind: 'put' | 'get' | 'scan', work: () => Promise<T>): Promise<T> {
-    const end = requests.startTimer({ kind })
+    const end = begun(kind)
     try {
       return await retried(work, () => retries.inc({ kind }))
     } catch (error) {
@@ -206,8 +232,9 @@ export class CassandraBlockStore implements BlockStore {
     return ttlSeconds(table, dayOf, clock.nowMs(), rawRetentionMs)
   }
 
-  #checked({ table, partitionKey }: PartitionRef, clusteringKey: string, value: Buffer | null, digest: Buffer | null): Uint8Array {
-    if (value === null || digest === null || !digestOf(value).equals(digest)) {
+  #checked(partition: PartitionRef, clusteringKey: string, value: Buffer | null, digest: Buffer | null): Uint8Array {
+    const { table, partitionKey } = partition
+    if (value === null || digest === null || !digestOf(partition, clusteringKey, value).equals(digest)) {
       throw new CorruptionError(
         `cassandra, keyspace ${this.#options.settings.keyspace}: row ${JSON.stringify(clusteringKey)} of ${table} ${JSON.stringify(partitionKey)} has a bad checksum`,
         { clusteringKey },
@@ -219,9 +246,13 @@ export class CassandraBlockStore implements BlockStore {
   }
 }
 
-/** A reader of a row that is replaced by compare-and-set sees the last one that succeeded. */
-function serial({ table }: PartitionRef): { consistency?: cassandra.types.consistencies } {
-  return blockTables[table].swapped ? { consistency: cassandra.types.consistencies.localSerial } : {}
+function begun(kind: string): () => void {
+  const end = requests.startTimer({ kind })
+  inFlight.inc({ kind })
+  return () => {
+    inFlight.dec({ kind })
+    end()
+  }
 }
 
 const NO_DAY = -1
@@ -234,7 +265,7 @@ function bufferOf(value: Uint8Array): Buffer {
   return Buffer.from(value.buffer, value.byteOffset, value.byteLength)
 }
 
-/** 128 bits of SHA-256. */
-function digestOf(value: Uint8Array): Buffer {
-  return hash('sha256', value, 'buffer').subarray(0, 16)
+/** 128 bits of SHA-256. Covers the row's keys too: a value under another key is as wrong as another value. */
+function digestOf({ table, partitionKey }: PartitionRef, clusteringKey: string, value: Uint8Array): Buffer {
+  return createHash('sha256').update(`${table}\0${partitionKey}\0${clusteringKey}\0`).update(value).digest().subarray(0, 16)
 }
