@@ -13,6 +13,7 @@ const programs = {
   node_exporter: ['node_exporter'],
   strace: ['strace'],
   'docker-compose': ['docker-compose'],
+  'python-kafka': ['python-kafka'],
 } as const
 
 export type Requirement = keyof typeof programs
