@@ -78,9 +78,20 @@ export async function connectCassandra(settings: CassandraSettings, keyspace: st
     await client.connect()
   } catch (error) {
     await client.shutdown().catch(() => {})
+    closeLeftOver(client)
     throw cassandraError(error, settings, 'connecting')
   }
   return client
+}
+
+/**
+ * The driver forgets the connection it asked first when what it learned there makes it fail, such as an unknown data centre; and a
+ * process that is to end with a clear message would not end.
+ */
+function closeLeftOver(client: cassandra.Client): void {
+  // Not in the driver's types.
+  const { controlConnection } = client as unknown as { controlConnection?: { connection?: { close?: (done: () => void) => void } } }
+  controlConnection?.connection?.close?.(() => {})
 }
 
 function withPort(point: string): string {
@@ -121,6 +132,9 @@ export function cassandraError(error: unknown, settings: CassandraSettings, doin
   if (/keyspace .*does not exist/i.test(text) || /unconfigured (table|columnfamily)/i.test(text)) {
     return fail('CASSANDRA_KEYSPACE_MISSING', `${text}; run \`tidemark migrate\` with this configuration first`)
   }
+  if (isTlsError(inner)) {
+    return fail('CASSANDRA_TLS', `${text.trim()}; check engines.cassandra.tls, and whether the nodes speak TLS at that port`)
+  }
   if (isPassing(error))
     return fail('CASSANDRA_UNAVAILABLE', `${text}; is it running, and are engines.cassandra.contact_points right?`, true)
   return fail('CASSANDRA_REFUSED', text)
@@ -132,6 +146,7 @@ export function isPassing(error: unknown): boolean {
   if (inner instanceof cassandra.errors.AuthenticationError) return false
   const code = codeOf(inner)
   if (code !== null) return PASSING_CODES.has(code) || code === CAS_WRITE_UNKNOWN
+  if (isTlsError(inner)) return false
   return (
     error instanceof cassandra.errors.NoHostAvailableError ||
     error instanceof cassandra.errors.OperationTimedOutError ||
@@ -167,4 +182,10 @@ function innermost(error: unknown): unknown {
 
 function codeOf(error: unknown): number | null {
   return error instanceof cassandra.errors.ResponseError ? Number(error.code) : null
+}
+
+/** A handshake that will not go better another time. */
+function isTlsError(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  return /^ERR_(SSL|TLS|OSSL)_|CERT|^UNABLE_TO_|^HOSTNAME_MISMATCH$/.test(code)
 }
