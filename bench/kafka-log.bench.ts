@@ -83,6 +83,25 @@ const bytesOnDisk = (name: string) => {
     .reduce((sum, file) => sum + statSync(file).size, 0)
 }
 
+/** Parts of a WriteRequest, so many series each: it is a list of fields. */
+function split(request: Uint8Array, series: number): Uint8Array[] {
+  const parts: Uint8Array[] = []
+  for (let at = 0, start = 0, count = 0; at < request.length; ) {
+    at++
+    let length = 0
+    for (let shift = 0, byte = 128; byte >= 128; shift += 7) {
+      byte = request[at++]!
+      length |= (byte & 127) << shift
+    }
+    at += length
+    if (++count < series && at < request.length) continue
+    parts.push(request.subarray(start, at))
+    start = at
+    count = 0
+  }
+  return parts
+}
+
 function noise(bytes: number): Uint8Array {
   const payload = new Uint8Array(bytes)
   for (let at = 0; at < bytes; at += 65_536) crypto.getRandomValues(payload.subarray(at, Math.min(at + 65_536, bytes)))
@@ -124,17 +143,17 @@ console.log('\nrecords of ingest: requests of 5,000 samples of 100,000 series, 2
 const clock = new TestClock()
 const memory = new TestLog(PARTITIONS)
 const ingest = new Ingest({ log: memory, clock, random: new TestRandom() })
-const STEPS = 8
+const STEPS = 5
 const appends: RecordToAppend[][] = []
-for (let part = 0; part < 20; part++) {
-  for (const body of fleetRequests(5000, STEPS, clock.now).map(snappyCompress)) {
+for (const request of fleetRequests(100_000, STEPS, clock.now)) {
+  for (const [i, body] of split(request, 5000).map(snappyCompress).entries()) {
     const before = memory.records.length
-    await ingest.writeRemote(body, `sender-${part}`)
+    await ingest.writeRemote(body, `sender-${i}`)
     appends.push(memory.records.slice(before).map((record) => ({ ...record, payload: record.payload.slice() })))
   }
 }
-// Of each sender the first request declares; the steady state is what counts.
-const steady = appends.filter((_, i) => i % STEPS !== 0)
+// The first step declares; the steady state is what counts.
+const steady = appends.slice(appends.length / STEPS)
 const samples = steady.length * 5000
 const payloadBytes = steady.flat().reduce((sum, { payload }) => sum + payload.length, 0)
 console.log(

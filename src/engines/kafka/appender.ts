@@ -22,6 +22,8 @@ export interface KafkaAppenderParts {
 export const BATCH_BYTES_MAX = 1792 * 1024
 /** Of all partitions together: a broker closes the connection on a request that is too large for it (100 MiB by default). */
 const SEND_BYTES_MAX = 16 * 2 ** 20
+/** A batch of less than this, on average over the partitions of a send, is sent as it is: compressing it costs more than it saves. */
+const COMPRESSED_BYTES_MIN = 2048
 const RECORD_OVERHEAD_BYTES = 512
 /** An append that has not succeeded by then has failed: who waits for it is told to try again. */
 const APPEND_MS_MAX = 10_000
@@ -147,13 +149,16 @@ export class KafkaAppender {
         value: Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength),
       })),
     )
+    const partitions = new Set(messages.map(({ partition }) => partition)).size
+    const isSmall = messages.reduce((sum, { value }) => sum + value.length, 0) < partitions * COMPRESSED_BYTES_MIN
+    const compression = compressionOf[isSmall ? 'none' : settings.compression]
     const deadlineMs = Math.min(...batch.map((one) => one.deadlineMs))
     const end = sends.startTimer({ topic })
     const giving = new AbortController()
     const late = clock.sleep(Math.max(1, deadlineMs - clock.monotonicMs()), giving.signal).then(() => {
       throw this.#late()
     })
-    const sending = producer.send({ topic, acks: -1, timeout: APPEND_MS_MAX, compression: compressionOf[settings.compression], messages })
+    const sending = producer.send({ topic, acks: -1, timeout: APPEND_MS_MAX, compression, messages })
     try {
       const answers = await Promise.race([sending, late])
       this.#settle(batch, new Map(answers.map(({ partition, baseOffset }) => [partition, Number(baseOffset)])))

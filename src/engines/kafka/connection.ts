@@ -1,5 +1,5 @@
 import { promisify } from 'node:util'
-import { constants as zlib, zstdCompress, zstdDecompress } from 'node:zlib'
+import { constants as zlib, zstdCompress, zstdCompressSync, zstdDecompress, zstdDecompressSync } from 'node:zlib'
 import kafkajs, { type Kafka } from 'kafkajs'
 import { EngineError } from '../../domain/errors.ts'
 import type { Logger } from '../../telemetry/log.ts'
@@ -8,15 +8,19 @@ import type { KafkaSettings } from './settings.ts'
 // What it exports Node can't tell by name.
 const { CompressionCodecs, CompressionTypes, logLevel } = kafkajs
 
+const SMALL_BYTES = 16 * 1024
 const CONNECT_MS_MAX = 3000
 const REQUEST_MS_MAX = 15_000
 
 // kafkajs brings gzip alone; zstd is in Node. Registered once, for all clients of the process.
 const compress = promisify(zstdCompress)
 const decompress = promisify(zstdDecompress)
+const level = { params: { [zlib.ZSTD_c_compressionLevel]: 1 } }
 CompressionCodecs[CompressionTypes.ZSTD] = () => ({
-  compress: ({ buffer }: { buffer: Buffer }) => compress(buffer, { params: { [zlib.ZSTD_c_compressionLevel]: 1 } }),
-  decompress: (buffer: Buffer) => decompress(buffer),
+  // Of a small batch the way to another thread and back costs more than the work.
+  compress: async ({ buffer }: { buffer: Buffer }) =>
+    buffer.length <= SMALL_BYTES ? zstdCompressSync(buffer, level) : compress(buffer, level),
+  decompress: async (buffer: Buffer) => (buffer.length <= SMALL_BYTES ? zstdDecompressSync(buffer) : decompress(buffer)),
 })
 
 export const compressionOf = { none: CompressionTypes.None, gzip: CompressionTypes.GZIP, zstd: CompressionTypes.ZSTD } as const
@@ -72,6 +76,11 @@ const REFUSED: Readonly<Record<string, readonly [code: string, remedy: string]>>
   GROUP_AUTHORIZATION_FAILED: ['KAFKA_NOT_AUTHORIZED', 'the user of engines.kafka.sasl needs Read on the group'],
   CLUSTER_AUTHORIZATION_FAILED: ['KAFKA_NOT_AUTHORIZED', 'the user of engines.kafka.sasl needs IdempotentWrite on the cluster'],
   SASL_AUTHENTICATION_FAILED: ['KAFKA_AUTH', 'check engines.kafka.sasl'],
+  INVALID_REPLICATION_FACTOR: ['KAFKA_REPLICATION', 'set engines.kafka.replication to at most the number of brokers'],
+  POLICY_VIOLATION: [
+    'KAFKA_POLICY',
+    "the brokers' policy forbids it: make the topics as docs/asyncapi.yaml describes them, or change the policy",
+  ],
   MESSAGE_TOO_LARGE: ['KAFKA_TOO_LARGE', 'raise max.message.bytes of the topic'],
   RECORD_LIST_TOO_LARGE: ['KAFKA_TOO_LARGE', 'raise max.message.bytes of the topic'],
 }
@@ -79,11 +88,16 @@ const REFUSED: Readonly<Record<string, readonly [code: string, remedy: string]>>
 /** By the codes of TLS: a certificate that is not trusted, not valid now, of another host, or one of ours that is refused. */
 const TLS_CODES = /CERT|SELF_SIGNED|UNABLE_TO|ALTNAME|ERR_SSL|ERR_OSSL|HOSTNAME_MISMATCH/
 
+/** Of several things that failed at once, such as topics that can't be made, the first. */
+function causeOf(error: Error): unknown {
+  return 'errors' in error && Array.isArray(error.errors) ? error.errors[0] : error.cause
+}
+
 /** What the client says, in our words. `retryable` where trying again makes sense. */
 export function kafkaError(error: unknown, settings: KafkaSettings, doing: string): EngineError {
   if (error instanceof EngineError) return error
   const at = `kafka at ${settings.brokers.join(', ')}`
-  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+  for (let cause: unknown = error; cause instanceof Error; cause = causeOf(cause)) {
     const type = 'type' in cause && typeof cause.type === 'string' ? cause.type : ''
     if ('code' in cause && typeof cause.code === 'string' && TLS_CODES.test(cause.code)) {
       const message = `${doing}: ${at}: ${cause.message} (${cause.code}); check engines.kafka.tls and the brokers' certificates`

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import kafkajs, { type Admin } from 'kafkajs'
+import { EngineError } from '../../domain/errors.ts'
 import type { Logger } from '../../telemetry/log.ts'
 import { BATCH_BYTES_MAX } from './appender.ts'
 import { connectKafka, kafkaError, kafkaTopic } from './connection.ts'
@@ -18,6 +19,8 @@ const MESSAGE_BYTES = 2 * 2 ** 20
 const LEADER_WAIT_MS = 100
 const LEADER_TRIES_MAX = 300
 const HOUR_MS = 3_600_000
+const CONNECT_MS_MAX = 10_000
+const DISCONNECT_MS_MAX = 1000
 
 /** Makes the topics that are missing; those that are there stay as they are. */
 export async function ensureTopics(settings: KafkaSettings, wanted: readonly TopicSpec[], logger: Logger): Promise<void> {
@@ -26,6 +29,7 @@ export async function ensureTopics(settings: KafkaSettings, wanted: readonly Top
     const known = new Set(await admin.listTopics())
     const missing = wanted.filter(({ topic }) => !known.has(kafkaTopic(settings, topic)))
     if (missing.length === 0) return
+    await refuseTooFewBrokers(admin, settings, replication)
     await admin.createTopics({
       // Its own wait gives up when the broker that it asks has not heard of the topic yet.
       waitForLeaders: false,
@@ -148,14 +152,39 @@ async function replicationOf(admin: Admin, { replication }: KafkaSettings): Prom
   return brokers.length >= 3 ? 3 : 1
 }
 
+async function refuseTooFewBrokers(admin: Admin, settings: KafkaSettings, replication: number): Promise<void> {
+  const { brokers } = await admin.describeCluster()
+  if (brokers.length >= replication) return
+  throw new EngineError(
+    'KAFKA_REPLICATION',
+    `kafka at ${settings.brokers.join(', ')} has ${brokers.length} ${brokers.length === 1 ? 'broker' : 'brokers'}, expected at least ${replication} for engines.kafka.replication ${replication}: ` +
+      'start more brokers, or set engines.kafka.replication to auto or to a smaller number',
+    { retryable: false },
+  )
+}
+
 async function withAdmin<T>(settings: KafkaSettings, logger: Logger, doing: string, work: (admin: Admin) => Promise<T>): Promise<T> {
   const admin = connectKafka(settings, 'tidemark-admin', logger).admin()
   try {
-    await admin.connect()
+    await connectInTime(admin)
     return await work(admin)
   } catch (error) {
     throw kafkaError(error, settings, doing)
   } finally {
-    await admin.disconnect().catch(() => {})
+    // One that never got an answer may not answer to this either.
+    await Promise.race([admin.disconnect().catch(() => {}), delay(DISCONNECT_MS_MAX, undefined, { ref: false })])
+  }
+}
+
+/** The client would ask a port that accepts and stays silent for a minute. */
+async function connectInTime(admin: Admin): Promise<void> {
+  const connected = new AbortController()
+  const late = delay(CONNECT_MS_MAX, 'late', { signal: connected.signal }).catch(() => 'connected')
+  try {
+    const outcome = await Promise.race([admin.connect(), late])
+    if (outcome === 'late')
+      throw new Error(`no answer of a Kafka broker within ${CONNECT_MS_MAX / 1000} s (one that speaks TLS or not as set)`)
+  } finally {
+    connected.abort()
   }
 }

@@ -7,6 +7,7 @@ import { kafkaSettings } from '../../support/kafka-settings.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
 
 interface Send {
+  readonly compression: number
   readonly messages: readonly { readonly partition: number; readonly value: Buffer }[]
 }
 
@@ -104,6 +105,13 @@ describe('the Kafka appender', () => {
     const sizes = kafka.sends.slice(2).map(({ messages }) => messages.reduce((sum, { value }) => sum + value.length, 0))
     expect(sizes.reduce((sum, size) => sum + size)).toBe(40_000_000)
     expect(Math.max(...sizes)).toBeLessThanOrEqual(16 * 2 ** 20)
+  })
+
+  it('compresses what is worth it', async () => {
+    await appender.append([record(0, 500), record(1, 500)])
+    await appender.append([record(0, 5000), record(1, 500)])
+    const [none, zstd] = [0, 4]
+    expect(kafka.sends.map(({ compression }) => compression)).toEqual([none, zstd])
   })
 
   it('refuses a record that no topic takes, before it is sent', async () => {
