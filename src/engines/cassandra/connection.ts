@@ -129,7 +129,7 @@ export function cassandraError(error: unknown, settings: CassandraSettings, doin
       `${text}; the user of engines.cassandra needs SELECT and MODIFY, and CREATE for \`tidemark migrate\``,
     )
   }
-  if (/keyspace .*does not exist/i.test(text) || /unconfigured (table|columnfamily)/i.test(text)) {
+  if (/keyspace .*does not exist/i.test(text) || /unconfigured (table|columnfamily)|table .*does not exist/i.test(text)) {
     return fail('CASSANDRA_KEYSPACE_MISSING', `${text}; run \`tidemark migrate\` with this configuration first`)
   }
   if (isTlsError(inner)) {
@@ -151,6 +151,8 @@ export function isPassing(error: unknown): boolean {
     error instanceof cassandra.errors.NoHostAvailableError ||
     error instanceof cassandra.errors.OperationTimedOutError ||
     error instanceof cassandra.errors.BusyConnectionError ||
+    // Set by the driver where a connection was lost before the answer came.
+    (inner instanceof Error && 'isSocketError' in inner && inner.isSocketError === true) ||
     (inner instanceof Error && 'code' in inner && typeof inner.code === 'string' && /^E[A-Z]+$/.test(inner.code))
   )
 }
