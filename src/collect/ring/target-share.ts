@@ -19,12 +19,13 @@ export class RingShare implements TargetShare {
     this.#name = name
   }
 
-  /** Follows the members until `signal` aborts. */
+  /**
+   * Follows the members until `signal` aborts. Ends when the others have been told, and owns nothing from then on. So whoever leaves ends
+   * this before it stops its ScrapeManager: the others begin at once, while it finishes what it has begun.
+   */
   async follow(membership: Membership, signal: AbortSignal): Promise<void> {
-    for await (const members of membership.members(signal)) {
-      this.#ownerOf = rendezvous(members)
-      for (const listener of this.#listeners) listener()
-    }
+    for await (const members of membership.members(signal)) this.#change(members)
+    this.#change([])
   }
 
   owns(targetKey: string): boolean {
@@ -34,5 +35,10 @@ export class RingShare implements TargetShare {
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
+  }
+
+  #change(members: readonly string[]): void {
+    this.#ownerOf = rendezvous(members)
+    for (const listener of this.#listeners) listener()
   }
 }

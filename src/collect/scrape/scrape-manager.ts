@@ -26,6 +26,8 @@ export interface ScrapeManagerParts {
 
 /** Files are looked at this often, whatever their refresh interval: a look at an unchanged file is cheap. */
 const FILE_LOOK_MS = 5000
+/** How long a collector that leaves waits for its last scrapes. */
+const FINISH_MS = 2000
 
 const targetCount = gauge('tidemark_collect_targets', 'Targets being scraped, by job.', ['job'])
 const targetMoves = counter('tidemark_collect_target_moves_total', 'Targets that came from other collectors or went to them.', [
@@ -180,8 +182,17 @@ class ScrapePool {
 
   async stop(): Promise<void> {
     this.#stopped = true
+    if (this.#parts.share !== undefined) await this.#finish()
     await Promise.all([...this.#loops.values(), ...this.#leaving].map((loop) => loop.stop(false)))
     this.#fetcher.close()
+  }
+
+  /** Scrapes that have begun are finished: whoever takes over begins with the next ones. */
+  async #finish(): Promise<void> {
+    const waiting = new AbortController()
+    const finished = Promise.all([...this.#loops.values(), ...this.#leaving].map((loop) => loop.release()))
+    await Promise.race([finished, this.#parts.clock.sleep(FINISH_MS, waiting.signal).catch(() => {})])
+    waiting.abort()
   }
 
   status(): TargetStatus[] {
