@@ -33,7 +33,7 @@ export class ServerProcess {
   }
 
   /** Starts `tidemark serve` and waits until it is ready. */
-  static async start(port: number, args: readonly string[]): Promise<ServerProcess> {
+  static async start(port: number, args: readonly string[], readyMs = 10_000): Promise<ServerProcess> {
     const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', 'src/main.ts', 'serve', '--port', `${port}`, ...args], {
       cwd: root,
     })
@@ -41,7 +41,7 @@ export class ServerProcess {
     for (let tries = 0; ; tries++) {
       const response = await fetch(`${server.url}/-/ready`).catch(() => null)
       if (response?.ok) return server
-      if (child.exitCode !== null || tries > 400) throw new Error(`the server did not get ready: ${server.output}`)
+      if (child.exitCode !== null || tries > readyMs / 25) throw new Error(`the server did not get ready: ${server.output}`)
       await new Promise((resolve) => setTimeout(resolve, 25))
     }
   }
