@@ -1,8 +1,9 @@
 /**
  * A cluster on this machine, engines included: two processes each of ingest, project and query on the Kafka and Cassandra of
- * `npm run engines -- up`. 100,000 series (5,000 hosts x 20 metrics) at 10 s in requests of 5,000 samples: samples/s acknowledged and
- * projected, CPU seconds by role (Tidemark's own processes alone), bytes a sample in Kafka and in sealed blocks, and how long after its
- * acknowledgement a sample is answered by every query node while load goes on. Run: npm run bench -- cluster
+ * `npm run engines -- up`, and before them one process on files, sent the same. 20,000 series (1,000 hosts x 20 metrics) x 300 samples at
+ * 10 s in requests of 5,000 samples over 8 connections a process: samples/s acknowledged and projected, CPU seconds by role (Tidemark's
+ * own processes alone), bytes a sample in Kafka and in blocks, and how long after its acknowledgement a sample is answered by every query
+ * node while load goes on. Run: npm run bench -- cluster   (SERIES=100000 STEPS=60 for other sizes)
  */
 
 import { spawnSync } from 'node:child_process'
@@ -15,9 +16,10 @@ import { fleetRequests, metrics as METRICS } from '../test/ingest/fleet.ts'
 import { snappyCompress } from '../test/ingest/write-request.ts'
 import { freePort, ServerProcess } from '../test/support/server-process.ts'
 
-const SERIES = 100_000
-const STEPS = Number(process.env.STEPS ?? 60)
+const SERIES = Number(process.env.SERIES ?? 20_000)
+const STEPS = Number(process.env.STEPS ?? 300)
 const SERIES_A_REQUEST = 5000
+const CONNECTIONS = 8
 const PROBES = 200
 
 /** CPU seconds of a process so far, from /proc. */
@@ -65,6 +67,7 @@ writeFileSync(
 const end = Math.floor(Date.now() / 60_000) * 60_000 - 60_000
 console.log(`encoding ${((SERIES * STEPS) / 1e6).toFixed(1)} M samples`)
 const bodies = fleetRequests(SERIES, STEPS, end).flatMap((request) => split(request, SERIES_A_REQUEST).map(snappyCompress))
+await embedded()
 const migrated = spawnSync(process.execPath, ['--disable-warning=ExperimentalWarning', 'src/main.ts', 'migrate', '--config', config], {
   encoding: 'utf8',
 })
@@ -86,15 +89,34 @@ try {
   await sealed()
   for (const [role, some] of processes)
     console.log(`memory at most, ${role}: ${some.map(({ pid }) => memoryMiB(pid).toFixed(0)).join(', ')} MiB`)
+} catch (error) {
+  console.error(error)
+  throw error
 } finally {
   await Promise.all(all.map((one) => one.kill('SIGKILL')))
   rmSync(folder, { recursive: true })
 }
 
+/** One process on files, for comparison. */
+async function embedded(): Promise<void> {
+  const server = await ServerProcess.start(await freePort(), ['--data', join(folder, 'data'), '--log-level', 'error'])
+  const before = cpuSeconds(server.pid)
+  const began = performance.now()
+  await send(bodies, [server])
+  const acknowledged = (performance.now() - began) / 1000
+  const samples = SERIES * STEPS
+  while ((await counted(server)) < samples) await pause(50)
+  const used = cpuSeconds(server.pid) - before
+  console.log(
+    `one process on files: acknowledged ${rate(samples, acknowledged)}, CPU seconds per million samples ${((used / samples) * 1e6).toFixed(3)}`,
+  )
+  await server.kill('SIGKILL')
+}
+
 async function ingest(): Promise<void> {
   const before = new Map(all.map((one) => [one, cpuSeconds(one.pid)]))
   const began = performance.now()
-  await send(bodies)
+  await send(bodies, processes.get('ingest')!)
   const acknowledged = (performance.now() - began) / 1000
   const samples = SERIES * STEPS
   for (const node of queryNodes) while ((await counted(node)) < samples) await pause(100)
@@ -126,7 +148,9 @@ async function metricOf(one: ServerProcess, name: string): Promise<number> {
   return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0)
 }
 
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}
 
 /** Until the projectors have applied all. */
 async function settled(): Promise<void> {
@@ -137,7 +161,7 @@ async function settled(): Promise<void> {
   }
 }
 
-async function send(requests: readonly Uint8Array[]): Promise<void> {
+async function send(requests: readonly Uint8Array[], nodes: readonly ServerProcess[]): Promise<void> {
   const headers = { 'content-type': 'application/x-protobuf', 'content-encoding': 'snappy' }
   let next = 0
   const connection = async (url: string) => {
@@ -146,12 +170,12 @@ async function send(requests: readonly Uint8Array[]): Promise<void> {
       if (response.status !== 204) throw new Error(`${response.status}: ${await response.text()}`)
     }
   }
-  await Promise.all(processes.get('ingest')!.flatMap(({ url }) => [connection(url), connection(url)]))
+  await Promise.all(nodes.flatMap(({ url }) => Array.from({ length: CONNECTIONS }, () => connection(url))))
 }
 
 /** Half of the load again, the same samples, while probes are pushed one after another and asked for at every query node. */
 async function freshness(): Promise<void> {
-  const loading = send(bodies.slice(0, Math.floor(bodies.length / 2)))
+  const loading = send(bodies.slice(0, Math.floor(bodies.length / 2)), processes.get('ingest')!)
   const took: number[] = []
   const [{ url }] = processes.get('ingest')!
   for (let i = 0; i < PROBES; i++) {

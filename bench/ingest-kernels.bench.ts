@@ -42,7 +42,8 @@ function measureKernels(): void {
     ...{ blockBytesMax: 2 ** 26, columnCapacity: 65_536, dueCapacity: 32_768, dueBytesMax: 2 ** 19 },
   }
   const session = new SamplesSession({ random: new TestRandom(), redeclareMs: 3_600_000, seriesPerSenderMax: 100_000, memory })
-  session.begin(0)
+  session.begin()
+  session.beginRequest(0)
   new RemoteWriteDecoder(session, limits, 'typescript').decode(body, new TimeBounds(clock.now, limits), new WriteTally('bench'))
   session.acknowledge(session.finish())
   const { bytes, inputAt, plainAt, words } = session.memory
@@ -54,7 +55,8 @@ function measureKernels(): void {
       kernel.snappy(inputAt + start, inputAt + body.length, plainAt, plainAt + length),
     )
     measure(`walk, series guessed and compared, ${name}`, 'M samples/s', SERIES, 200, () => {
-      session.begin(0)
+      session.begin()
+      session.beginRequest(0)
       words[WORD.at] = plainAt
       kernel.walk()
     })

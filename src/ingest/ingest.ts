@@ -1,7 +1,9 @@
 /**
  * Push and pull alike end here: samples are checked, turned into records of `tidemark.samples`, and acknowledged when the log holds them.
- * A request is decoded, checked and encoded without waiting in between, so all requests share one session and its memory; only the
- * append waits.
+ * A request is decoded and checked without waiting in between, so all requests share one session and its memory; only the append waits.
+ *
+ * Where the log is elsewhere, requests that come while an append is under way go into one batch, and so into one record a partition: the
+ * more comes, the larger the records, and the less each sample costs whoever carries and reads them. They succeed or fail together.
  */
 import { EngineError } from '../domain/errors.ts'
 import { Labels } from '../domain/labels.ts'
@@ -18,7 +20,7 @@ import { type JsonPush, readJsonPush } from './json-push.ts'
 import { KnownMetadata } from './known-metadata.ts'
 import { checkKnownLabels, type Rejection } from './label-rules.ts'
 import { RemoteWriteDecoder, type RemoteWriteMode } from './remote-write.ts'
-import { SamplesSession, type Written } from './samples-session.ts'
+import { BatchFull, SamplesSession, type Written } from './samples-session.ts'
 import { TimeBounds } from './time-bounds.ts'
 import { WriteTally } from './write-tally.ts'
 
@@ -48,6 +50,11 @@ export interface IngestParts {
   readonly knownBytesMax?: number
   /** What reads remote write; all give the same result. `general` is the general decoder alone, the oracle of the others. */
   readonly kernel?: RemoteWriteMode
+  /**
+   * Resolves when what has come in by now was read: until then, and while an append is under way, requests are put into one batch. Left
+   * out: each request is a batch of its own.
+   */
+  readonly later?: () => Promise<void>
 }
 
 const KNOWN_SERIES_MAX = 4_000_000
@@ -58,6 +65,15 @@ const DUE_CAPACITY = 32_768
 const DUE_BYTES_MAX = 512 * 1024
 /** A single series' labels may need this much room, whatever the bound on bodies. */
 const INPUT_BYTES_MIN = 2 ** 20
+
+/** A batch of so many samples goes to the log even if an append is still under way. */
+const BATCH_SAMPLES_MAX = 200_000
+
+/** Requests that go to the log together. */
+interface Batch {
+  readonly position: Promise<Position>
+  readonly resolve: (position: Promise<Position>) => void
+}
 
 /** Decodes and checks a request into the session. @returns its metadata */
 type Take = (tally: WriteTally, bounds: TimeBounds) => readonly MetricMetadata[]
@@ -70,7 +86,10 @@ export class Ingest implements AppendSamples {
   readonly #remoteWrite: RemoteWriteDecoder
   readonly #metadata: KnownMetadata
   readonly #keys: IdempotencyKeys<WriteResult>
+  readonly #later: IngestParts['later']
   #bytesInFlight = 0
+  #batch: Batch | null = null
+  #appending = 0
 
   constructor(parts: IngestParts) {
     this.#log = parts.log
@@ -95,6 +114,7 @@ export class Ingest implements AppendSamples {
     this.#remoteWrite = new RemoteWriteDecoder(this.#session, limits, parts.kernel ?? 'wasm')
     this.#metadata = new KnownMetadata(limits.redeclareMs)
     this.#keys = new IdempotencyKeys(parts.clock)
+    this.#later = parts.later
   }
 
   /**
@@ -146,7 +166,7 @@ export class Ingest implements AppendSamples {
   async #write(protocol: Protocol, sender: string, bodyBytes: number, take: Take): Promise<WriteResult> {
     try {
       const tally = new WriteTally(sender)
-      const position = await this.#append(this.#encode(tally, take))
+      const position = await this.#encode(tally, take)
       recordRequest(protocol, tally, bodyBytes)
       const { accepted: acceptedSamples, rejectedSamples, rejected } = tally
       return { acceptedSamples, rejectedSamples, rejected, position }
@@ -156,15 +176,70 @@ export class Ingest implements AppendSamples {
     }
   }
 
-  #encode(tally: WriteTally, take: Take): Written {
+  /** @returns what becomes of the batch that the request is in */
+  #encode(tally: WriteTally, take: Take): Promise<Position> {
     if (this.#bytesInFlight >= this.#limits.appendBytesInFlightMax) {
       throw new EngineError('LOG_BUSY', `${this.#bytesInFlight} bytes are on their way to the log already`, { retryable: true })
     }
+    const batch = this.#openBatch()
+    try {
+      this.#take(tally, take)
+    } catch (error) {
+      this.#session.abandonRequest()
+      if (!(error instanceof BatchFull)) throw error
+      // Again, as the first of the next one.
+      this.#closeBatch()
+      tally.clear()
+      return this.#encode(tally, take)
+    }
+    this.#session.endRequest()
+    if (this.#later === undefined || this.#session.sampleCount >= BATCH_SAMPLES_MAX) this.#closeBatch()
+    return batch.position
+  }
+
+  #take(tally: WriteTally, take: Take): void {
     const monotonicMs = this.#clock.monotonicMs()
-    this.#session.begin(monotonicMs)
+    this.#session.beginRequest(monotonicMs)
     const metadata = take(tally, new TimeBounds(this.#clock.nowMs(), this.#limits))
     for (const one of this.#metadata.news(metadata, monotonicMs)) this.#session.declareMetadata(one)
-    return this.#session.finish()
+  }
+
+  #openBatch(): Batch {
+    if (this.#batch !== null) return this.#batch
+    this.#session.begin()
+    const { promise, resolve } = Promise.withResolvers<Position>()
+    const batch: Batch = { position: promise, resolve }
+    this.#batch = batch
+    // Whoever waits for it hears of a failure; a batch whose requests were all refused has nobody.
+    promise.catch(() => {})
+    void this.#later?.().then(() => {
+      if (this.#batch === batch && this.#appending === 0) this.#closeBatch()
+    })
+    return batch
+  }
+
+  /**
+   * The session has ended in the middle of a batch, which refers to what was declared under it: its requests fail with the append that
+   * ended it, and are sent again.
+   */
+  #giveUpBatch(error: unknown): void {
+    const batch = this.#batch
+    if (batch === null) return
+    this.#batch = null
+    batch.resolve(Promise.reject(error))
+  }
+
+  #closeBatch(): void {
+    const batch = this.#batch
+    if (batch === null) return
+    this.#batch = null
+    this.#appending += 1
+    batch.resolve(
+      this.#append(this.#session.finish()).finally(() => {
+        this.#appending -= 1
+        if (this.#appending === 0) this.#closeBatch()
+      }),
+    )
   }
 
   async #append(written: Written): Promise<Position> {
@@ -178,6 +253,7 @@ export class Ingest implements AppendSamples {
       return encodePosition(this.#log.generation, offsets)
     } catch (error) {
       this.#session.fail(written)
+      this.#giveUpBatch(error)
       throw error
     } finally {
       this.#hold(-bytes)

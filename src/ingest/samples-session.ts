@@ -40,6 +40,18 @@ export interface Written {
   readonly metadata: readonly MetricMetadata[]
 }
 
+interface Mark {
+  /** By partition. */
+  readonly counts: Uint32Array
+  readonly dueCount: number
+  readonly dueBytes: number
+  readonly metadata: number
+  readonly metadataBytes: number
+}
+
+/** What requests of before have put into the batch must be taken away before this one can go on. */
+export class BatchFull extends Error {}
+
 export class SamplesSession {
   readonly memory: WriteMemory
   readonly #options: SessionOptions
@@ -62,6 +74,10 @@ export class SamplesSession {
   #metadataBytes = 0
   #metadataWritten: MetricMetadata[] = []
   #registered = 0
+  /** Of the batch, those that are done. */
+  #requests = 0
+  /** Where the request that is under way began. */
+  #mark: Mark | null = null
   /** When all series were last forgotten, or the first request came. */
   #forgottenUnits = 0
 
@@ -79,12 +95,10 @@ export class SamplesSession {
     return this.#name
   }
 
-  /** Begins a request; what an earlier one left is forgotten. */
-  begin(monotonicMs: number): void {
+  /** Begins a batch of requests; what an earlier one left is forgotten. */
+  begin(): void {
     this.memory.clearSamples()
-    this.memory.words[WORD.previous] = 0
-    this.memory.words[WORD.nowUnits] = 1 + Math.floor(monotonicMs / 1000)
-    if (this.#forgottenUnits === 0) this.#forgottenUnits = this.memory.words[WORD.nowUnits]
+    this.#requests = 0
     this.#fresh.clear()
     this.#records = []
     this.#recordBytes = 0
@@ -92,6 +106,56 @@ export class SamplesSession {
     this.#metadata = []
     this.#metadataBytes = 0
     this.#metadataWritten = []
+  }
+
+  /** Begins a request of the batch. */
+  beginRequest(monotonicMs: number): void {
+    const { words, options } = this.memory
+    words[WORD.previous] = 0
+    words[WORD.nowUnits] = 1 + Math.floor(monotonicMs / 1000)
+    if (this.#forgottenUnits === 0) this.#forgottenUnits = words[WORD.nowUnits]
+    this.#mark = {
+      counts: words.slice(WORD.counts, WORD.counts + options.partitions),
+      dueCount: words[WORD.dueCount],
+      dueBytes: words[WORD.dueBytes],
+      metadata: this.#metadata.length,
+      metadataBytes: this.#metadataBytes,
+    }
+  }
+
+  /** The request belongs to the batch from now on. */
+  endRequest(): void {
+    this.#requests += 1
+  }
+
+  /**
+   * Takes back all samples of the request that was begun last; to be called when it throws. A request that is alone in its batch may have
+   * been written in part: then the whole batch is begun anew.
+   */
+  abandonRequest(): void {
+    if (this.#requests === 0) {
+      this.begin()
+      return
+    }
+    const { memory } = this
+    const { words } = memory
+    const { counts, dueCount, dueBytes, metadata, metadataBytes } = this.#mark!
+    const dueAt = words[WORD.dueAt] >>> 2
+    // They are in the list no more: the next request that uses them must note them again.
+    for (let i = dueCount; i < words[WORD.dueCount]; i++) words[memory.entryAt(words[dueAt + i]) + ENTRY.stamp] = 0
+    words.set(counts, WORD.counts)
+    words[WORD.dueCount] = dueCount
+    words[WORD.dueBytes] = dueBytes
+    this.#metadata.length = metadata
+    this.#metadataBytes = metadataBytes
+  }
+
+  /** Samples of the batch that stand in columns. */
+  get sampleCount(): number {
+    const { words, options } = this.memory
+    let count = 0
+    for (let partition = 0; partition < options.partitions; partition++) count += words[WORD.counts + partition]
+    return count
   }
 
   /** The entry of the label set `given`, made if need be; from now on it is known by reference. `checked` is what the rules made of it. */
@@ -168,8 +232,17 @@ export class SamplesSession {
     this.#metadata.push(metadata)
   }
 
-  /** Turns what was taken so far into records, one a partition. */
+  /**
+   * Turns what was taken so far into records, one a partition.
+   * @throws BatchFull in the middle of a request that is not the first of its batch: its samples must not be mixed into a record with
+   *   those of others before it is known to be good
+   */
   flush(): void {
+    if (this.#requests > 0 && this.#mark !== null) throw new BatchFull()
+    this.#write()
+  }
+
+  #write(): void {
     const { memory } = this
     const w = memory.words
     const due: number[][] = Array.from({ length: this.#partitions }, () => [])
@@ -197,9 +270,10 @@ export class SamplesSession {
     memory.clearSamples()
   }
 
-  /** Ends the request: its records, to be appended in one call. */
+  /** Ends the batch: its records, to be appended in one call. */
   finish(): Written {
-    this.flush()
+    this.#mark = null
+    this.#write()
     if (this.#registered > 0) seriesRegistered.inc(this.#registered)
     this.#registered = 0
     if (this.#declared.length > 0) seriesDeclared.inc(this.#declared.length)

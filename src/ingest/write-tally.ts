@@ -16,6 +16,15 @@ export class WriteTally {
     this.sender = sender
   }
 
+  /** Begins anew. */
+  clear(): void {
+    this.accepted = 0
+    this.rejectedSamples = 0
+    this.series = 0
+    this.rejected.length = 0
+    this.byReason.clear()
+  }
+
   /** `series` is only asked when it will be shown. */
   reject(series: () => string, reason: RejectReason, message: string, samples: number): void {
     this.rejectedSamples += samples

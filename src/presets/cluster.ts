@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
+import { setImmediate } from 'node:timers/promises'
 import { LogMembership } from '../collect/ring/log-membership.ts'
 import { RingShare } from '../collect/ring/target-share.ts'
 import { ScrapeManager } from '../collect/scrape/scrape-manager.ts'
@@ -161,7 +162,7 @@ class ClusterProcess {
   async #startIngest(cluster: ClusterFormed): Promise<Ingest> {
     const { limits } = this.#config
     const log = await this.#openLog(SAMPLES_TOPIC, cluster, limits.appendBytesInFlightMax)
-    return new Ingest({ log, clock: this.#clock, random: this.#random, limits })
+    return new Ingest({ log, clock: this.#clock, random: this.#random, limits, later: () => setImmediate() })
   }
 
   async #startCollecting(ingest: Ingest, port: number): Promise<ScrapeManager> {

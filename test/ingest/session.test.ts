@@ -6,11 +6,11 @@ import { decodeSamplesRecord, SamplesColumns } from '../../src/domain/events/sam
 import { Labels } from '../../src/domain/labels.ts'
 import { Ingest } from '../../src/ingest/ingest.ts'
 import { replay, TestClock, TestLog, TestRandom } from './fakes.ts'
-import { writeRequest } from './write-request.ts'
+import { seriesField, snappyLiteral, writeRequest } from './write-request.ts'
 
 const HOUR_MS = 3_600_000
 
-function setUp(options: { knownSeriesMax?: number; appendBytesInFlightMax?: number } = {}) {
+function setUp(options: { knownSeriesMax?: number; appendBytesInFlightMax?: number; batches?: boolean } = {}) {
   const log = new TestLog()
   const clock = new TestClock()
   const { knownSeriesMax = 1000, appendBytesInFlightMax = 2 ** 20 } = options
@@ -21,6 +21,7 @@ function setUp(options: { knownSeriesMax?: number; appendBytesInFlightMax?: numb
     knownSeriesMax,
     knownBytesMax: 2 ** 22,
     limits: { appendBytesInFlightMax },
+    ...(options.batches && { later: () => new Promise<void>((resolve) => setImmediate(resolve)) }),
   })
   const write = (hosts: readonly number[]) =>
     ingest.writeRemote(
@@ -48,24 +49,64 @@ describe('a producer session', () => {
       { weight: 1, arbitrary: fc.record({ passMs: fc.integer({ min: 1, max: HOUR_MS }) }) },
     )
     await fc.assert(
-      fc.asyncProperty(fc.array(action, { maxLength: 40, size: 'max' }), fc.constantFrom(3, 1000), async (actions, knownSeriesMax) => {
-        const { log, clock, write } = setUp({ knownSeriesMax })
-        log.hold = true
-        const answers: Promise<unknown>[] = []
-        for (const next of actions) {
-          if ('write' in next) answers.push(write(next.write).catch((error) => expect(error).toBe(lost)))
-          else if ('passMs' in next) clock.now += next.passMs
-          else if (log.held.length > 0) log.settle(next.settle % log.held.length, next.stored || !next.fails, next.fails ? lost : null)
-          // Lets whoever waits for what was settled go on.
-          await new Promise((resolve) => setImmediate(resolve))
-        }
-        while (log.held.length > 0) log.settle(0, true, null)
-        await Promise.all(answers)
-        expect(log.violations).toEqual([])
-        replay(log.records)
-      }),
+      fc.asyncProperty(
+        fc.array(action, { maxLength: 40, size: 'max' }),
+        fc.constantFrom(3, 1000),
+        fc.boolean(),
+        async (actions, knownSeriesMax, batches) => {
+          const { log, clock, write } = setUp({ knownSeriesMax, batches })
+          log.hold = true
+          const answers: Promise<unknown>[] = []
+          for (const next of actions) {
+            if ('write' in next) answers.push(write(next.write).catch((error) => expect(error).toBe(lost)))
+            else if ('passMs' in next) clock.now += next.passMs
+            else if (log.held.length > 0) log.settle(next.settle % log.held.length, next.stored || !next.fails, next.fails ? lost : null)
+            // Lets whoever waits for what was settled go on.
+            await new Promise((resolve) => setImmediate(resolve))
+          }
+          let open = true
+          const all = Promise.all(answers).finally(() => {
+            open = false
+          })
+          while (open) {
+            while (log.held.length > 0) log.settle(0, true, null)
+            await new Promise((resolve) => setImmediate(resolve))
+          }
+          await all
+          expect(log.violations).toEqual([])
+          replay(log.records)
+        },
+      ),
       { numRuns: 120 },
     )
+  })
+
+  it('puts requests that come together into one record a partition, without what one of them was refused for', async () => {
+    const { log, clock, ingest, write } = setUp({ batches: true })
+    const series = (host: number, name: string) => ({
+      labels: [
+        ['__name__', name],
+        ['host', `h${host}`],
+      ] as [string, string][],
+      samples: [{ time: clock.now, value: host }],
+    })
+    const good = writeRequest([series(1, 'up'), series(2, 'up')])
+    // Its last field says that it is longer than what follows: found out when its first series are taken already.
+    const broken = snappyLiteral(Uint8Array.from([...[2, 3, 4].flatMap((host) => seriesField(series(host, 'up'))), 0x0a, 0x7f]))
+    const answers = await Promise.allSettled([
+      ingest.writeRemote(good, 'a'),
+      ingest.writeRemote(broken, 'b'),
+      write([3]),
+      ingest.writeRemote(broken, 'b'),
+      write([1]),
+    ])
+    expect(answers.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled', 'rejected', 'fulfilled'])
+    expect(new Set(log.records.map(({ partition }) => partition)).size).toBe(log.records.length)
+    const { samples, declarations } = replay(log.records)
+    expect(declarations).toBe(3)
+    expect(samples.map((sample) => /h\d/.exec(sample.series)?.[0]).sort()).toEqual(['h1', 'h1', 'h2', 'h3'])
+    const one = await write([2, 3, 4])
+    expect([one.acceptedSamples, replay(log.records).samples.length]).toEqual([3, 7])
   })
 
   it('declares in every record until a declaration is acknowledged', async () => {
