@@ -56,12 +56,13 @@ export class ScrapeManager implements TargetView {
   }
 
   async start(): Promise<void> {
-    for (const pool of this.#pools) await pool.sync()
+    // Listens first: members may become known while files are read.
     if (this.#share !== undefined) {
       this.#unsubscribe = this.#share.onChange(() => {
         for (const pool of this.#pools) pool.share()
       })
     }
+    for (const pool of this.#pools) await pool.sync()
     this.#watching = this.#watch(this.#ended.signal)
   }
 

@@ -209,10 +209,18 @@ function rootOf(error: Error): Error {
   return error.cause instanceof Error ? rootOf(error.cause) : error
 }
 
+const REMEDIES: Readonly<Record<string, string>> = {
+  GROUP_AUTHORIZATION_FAILED: 'the user of engines.kafka.sasl needs Read on the group',
+  TOPIC_AUTHORIZATION_FAILED: 'the user of engines.kafka.sasl needs Describe on the topic',
+  INVALID_SESSION_TIMEOUT: "the session timeout must lie within the broker's group.min.session.timeout.ms and group.max.session.timeout.ms",
+  INCONSISTENT_GROUP_PROTOCOL: 'members of another kind use this group: give this cluster a topic prefix of its own',
+}
+
 function refusal({ groupId, topic }: KafkaOwnershipParts, error: Error): EngineError {
   const root = rootOf(error)
   const type = (root as { type?: string }).type ?? root.name
-  return new EngineError('KAFKA_GROUP', `kafka refused a member of the group ${groupId} on ${topic}: ${type}: ${root.message}`, {
+  const remedy = REMEDIES[type] ?? 'check engines.kafka'
+  return new EngineError('KAFKA_GROUP', `kafka refused a member of the group ${groupId} on ${topic}: ${type}: ${root.message}; ${remedy}`, {
     retryable: false,
     cause: error,
   })
