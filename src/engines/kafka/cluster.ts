@@ -14,6 +14,8 @@ export interface KafkaCluster {
   /** By node, the partitions that it leads. */
   findLeaderForPartitions(topic: string, partitions: readonly number[]): Record<string, number[]>
   findTopicPartitionMetadata(topic: string): readonly { partitionId: number }[]
+  /** Of the brokers that the newest metadata lists. */
+  getNodeIds(): string[]
   findBroker(options: { nodeId: string }): Promise<KafkaBroker>
   fetchTopicsOffset(
     topics: readonly { topic: string; partitions: readonly { partition: number }[]; fromTimestamp: number }[],
@@ -21,6 +23,8 @@ export interface KafkaCluster {
 }
 
 export interface KafkaBroker {
+  /** What this one broker knows. @throws an error with `type` where it does not know a topic, or a leader */
+  metadata(topics: readonly string[]): Promise<unknown>
   /** @throws an error with `type`, and `partition` where one of them is refused */
   fetch(options: {
     maxWaitTime: number

@@ -22,6 +22,8 @@ export interface KafkaEventLogOptions {
   readonly bytesInFlightMax: number
 }
 
+/** Of opening a topic that is not known, two seconds in all. */
+const OPEN_TRIES = 5
 /** Of one question about offsets, some seconds in all. */
 const OFFSET_TRIES = 6
 
@@ -56,14 +58,22 @@ export class KafkaEventLog implements EventLog {
     const kafka = connectKafka(settings, clientId, logger)
     const cluster = createCluster(kafka)
     const topic = kafkaTopic(settings, options.topic)
-    try {
-      await cluster.connect()
-      await cluster.addTargetTopic(topic)
-      const partitionCount = cluster.findTopicPartitionMetadata(topic).length
-      return new KafkaEventLog(options, kafka, cluster, partitionCount)
-    } catch (error) {
-      await cluster.disconnect().catch(() => {})
-      throw kafkaError(error, settings, `opening ${topic}`)
+    for (let tries = 1; ; tries++) {
+      try {
+        await cluster.connect()
+        await cluster.addTargetTopic(topic)
+        const partitionCount = cluster.findTopicPartitionMetadata(topic).length
+        return new KafkaEventLog(options, kafka, cluster, partitionCount)
+      } catch (error) {
+        const engineError = kafkaError(error, settings, `opening ${topic}`)
+        // A broker that has just started may not know the topic yet.
+        if (tries < OPEN_TRIES && engineError.code === 'KAFKA_TOPIC_MISSING') {
+          await options.clock.sleep(500)
+          continue
+        }
+        await cluster.disconnect().catch(() => {})
+        throw engineError
+      }
     }
   }
 

@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import kafkajs, { type Admin } from 'kafkajs'
+import kafkajs, { type Admin, type Kafka } from 'kafkajs'
 import { EngineError } from '../../domain/errors.ts'
 import type { Logger } from '../../telemetry/log.ts'
 import { BATCH_BYTES_MAX } from './appender.ts'
+import { createCluster } from './cluster.ts'
 import { connectKafka, kafkaError, kafkaTopic } from './connection.ts'
 import type { KafkaSettings } from './settings.ts'
 
@@ -15,16 +16,17 @@ export interface TopicSpec {
 }
 
 const MESSAGE_BYTES = 2 * 2 ** 20
-/** New topics get leaders within moments; half a minute is for a cluster that is starting. */
-const LEADER_WAIT_MS = 100
-const LEADER_TRIES_MAX = 300
+/** New topics are known within moments; half a minute is for a cluster that is starting. */
+const KNOWN_WAIT_MS = 100
+const KNOWN_TRIES_MAX = 300
+const NOT_YET: ReadonlySet<unknown> = new Set(['UNKNOWN_TOPIC_OR_PARTITION', 'LEADER_NOT_AVAILABLE'])
 const HOUR_MS = 3_600_000
 const CONNECT_MS_MAX = 10_000
 const DISCONNECT_MS_MAX = 1000
 
 /** Makes the topics that are missing; those that are there stay as they are. */
 export async function ensureTopics(settings: KafkaSettings, wanted: readonly TopicSpec[], logger: Logger): Promise<void> {
-  await withAdmin(settings, logger, 'making topics', async (admin) => {
+  await withAdmin(settings, logger, 'making topics', async (admin, kafka) => {
     const replication = await replicationOf(admin, settings)
     const known = new Set(await admin.listTopics())
     const missing = wanted.filter(({ topic }) => !known.has(kafkaTopic(settings, topic)))
@@ -40,8 +42,8 @@ export async function ensureTopics(settings: KafkaSettings, wanted: readonly Top
         configEntries: Object.entries(configOf(spec, replication)).map(([name, value]) => ({ name, value })),
       })),
     })
-    await untilLed(
-      admin,
+    await untilKnown(
+      kafka,
       missing.map(({ topic }) => kafkaTopic(settings, topic)),
     )
     logger.info({ topics: missing.map(({ topic }) => kafkaTopic(settings, topic)), replication }, 'topics made')
@@ -132,17 +134,27 @@ function configOf({ retentionMs }: TopicSpec, replication: number): Readonly<Rec
   }
 }
 
-/** Waits until every partition has a leader, as far as the broker knows that is asked. */
-async function untilLed(admin: Admin, names: string[]): Promise<void> {
-  for (let tries = 1; ; tries++) {
-    try {
-      const { topics } = await admin.fetchTopicMetadata({ topics: names })
-      if (topics.every(({ partitions }) => partitions.length > 0 && partitions.every(({ leader }) => leader >= 0))) return
-      if (tries > LEADER_TRIES_MAX) throw new Error(`the new topics ${names.join(', ')} have no leaders`)
-    } catch (error) {
-      if (tries > LEADER_TRIES_MAX) throw error
+/** Waits until every broker knows the topics and their leaders: processes that start next ask any of them. */
+async function untilKnown(kafka: Kafka, names: readonly string[]): Promise<void> {
+  const cluster = createCluster(kafka)
+  try {
+    await cluster.connect()
+    await cluster.refreshMetadata()
+    for (const nodeId of cluster.getNodeIds()) {
+      for (let tries = 1; ; tries++) {
+        try {
+          await (await cluster.findBroker({ nodeId })).metadata(names)
+          break
+        } catch (error) {
+          // One that is away learns of them when it is back.
+          if (!(error instanceof Error && 'type' in error && NOT_YET.has(error.type))) break
+          if (tries === KNOWN_TRIES_MAX) throw error
+          await delay(KNOWN_WAIT_MS)
+        }
+      }
     }
-    await delay(LEADER_WAIT_MS)
+  } finally {
+    await cluster.disconnect().catch(() => {})
   }
 }
 
@@ -163,11 +175,17 @@ async function refuseTooFewBrokers(admin: Admin, settings: KafkaSettings, replic
   )
 }
 
-async function withAdmin<T>(settings: KafkaSettings, logger: Logger, doing: string, work: (admin: Admin) => Promise<T>): Promise<T> {
-  const admin = connectKafka(settings, 'tidemark-admin', logger).admin()
+async function withAdmin<T>(
+  settings: KafkaSettings,
+  logger: Logger,
+  doing: string,
+  work: (admin: Admin, kafka: Kafka) => Promise<T>,
+): Promise<T> {
+  const kafka = connectKafka(settings, 'tidemark-admin', logger)
+  const admin = kafka.admin()
   try {
     await connectInTime(admin)
-    return await work(admin)
+    return await work(admin, kafka)
   } catch (error) {
     throw kafkaError(error, settings, doing)
   } finally {
@@ -183,7 +201,7 @@ async function connectInTime(admin: Admin): Promise<void> {
   try {
     const outcome = await Promise.race([admin.connect(), late])
     if (outcome === 'late')
-      throw new Error(`no answer of a Kafka broker within ${CONNECT_MS_MAX / 1000} s (one that speaks TLS or not as set)`)
+      throw new Error(`no answer of a Kafka broker within ${CONNECT_MS_MAX / 1000} s`)
   } finally {
     connected.abort()
   }

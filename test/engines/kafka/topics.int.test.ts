@@ -33,9 +33,9 @@ describeWithEngines(['kafka'], 'topics are made on a real broker', 'topics on Ka
   })
 
   const check = (specs = wanted, changes: Partial<KafkaSettings> = {}) => checkTopics({ ...settings, ...changes }, specs, silentLogger)
-  const make = (configuration: Readonly<Record<string, string>>, numPartitions = 4) =>
-    admin.createTopics({
-      waitForLeaders: true,
+  const make = async (configuration: Readonly<Record<string, string>>, numPartitions = 4) => {
+    await admin.createTopics({
+      waitForLeaders: false,
       topics: [
         {
           topic: `${settings.topicPrefix}.samples`,
@@ -45,6 +45,14 @@ describeWithEngines(['kafka'], 'topics are made on a real broker', 'topics on Ka
         },
       ],
     })
+    const topics = [`${settings.topicPrefix}.samples`]
+    for (let tries = 0; ; tries++) {
+      const known = await admin.fetchTopicMetadata({ topics }).catch(() => null)
+      if (known !== null) return
+      if (tries > 100) throw new Error('the broker does not know the new topic')
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+  }
   const sound = { 'message.timestamp.type': 'LogAppendTime', 'max.message.bytes': '2097152', 'retention.ms': `${7 * DAY_MS}` }
 
   it('are made as they are wanted, and left alone when they are there', async () => {
