@@ -25,41 +25,49 @@ const VERSION = 1
 export function assignSticky(members: readonly StickyMember[], partitions: readonly number[]): Map<string, number[]> {
   const kept = claimsOf(members, new Set(partitions))
   // Whoever holds most comes first: the shares that are larger by one go to those who can keep more with them.
-  const order = [...kept].sort(([a, held], [b, others]) => others.length - held.length || compare(a, b))
+  const order = [...members].sort((a, b) => sizeOf(kept, b.id) - sizeOf(kept, a.id) || compare(a.id, b.id))
   const share = Math.floor(partitions.length / members.length)
   const larger = partitions.length % members.length
-  const taken = new Set<number>()
-  const shares = new Map<string, number[]>()
-  order.forEach(([id, held], i) => {
-    const own = held.slice(0, share + (i < larger ? 1 : 0))
-    for (const partition of own) taken.add(partition)
-    shares.set(id, own)
+  const shares = order.map(({ id, owned }, i) => {
+    const size = share + (i < larger ? 1 : 0)
+    return { id, size, wanted: new Set(owned), own: (kept.get(id) ?? []).slice(0, size) }
   })
-  const free = partitions.filter((partition) => !taken.has(partition)).sort((a, b) => a - b)
-  order.forEach(([id], i) => {
-    const own = shares.get(id) ?? []
-    own.push(...free.splice(0, share + (i < larger ? 1 : 0) - own.length))
-    own.sort((a, b) => a - b)
-  })
-  return shares
+  const taken = new Set(shares.flatMap(({ own }) => own))
+  let free = partitions.filter((partition) => !taken.has(partition)).sort((a, b) => a - b)
+  const give = (to: (typeof shares)[number], wishes: (partition: number) => boolean) => {
+    const gift = new Set(free.filter(wishes).slice(0, to.size - to.own.length))
+    to.own.push(...gift)
+    free = free.filter((partition) => !gift.has(partition))
+  }
+  // What somebody had before another got it comes back to him first.
+  for (const to of shares) give(to, (partition) => to.wanted.has(partition))
+  for (const to of shares) give(to, () => true)
+  return new Map(shares.map(({ id, own }) => [id, own.sort((a, b) => a - b)]))
 }
 
-/** By member, the partitions that it alone, or it last, was given; sorted. */
+function sizeOf(claims: ReadonlyMap<string, readonly number[]>, id: string): number {
+  return claims.get(id)?.length ?? 0
+}
+
+/** By member, the partitions that it alone claims or that it was given last; those that nobody else claims first, then by number. */
 function claimsOf(members: readonly StickyMember[], known: ReadonlySet<number>): Map<string, number[]> {
   const holders = new Map<number, StickyMember>()
+  const contested = new Set<number>()
   for (const member of members) {
     for (const partition of member.owned) {
+      if (!known.has(partition)) continue
       const rival = holders.get(partition)
+      if (rival !== undefined) contested.add(partition)
       const wins =
         rival === undefined ||
         member.generation > rival.generation ||
         (member.generation === rival.generation && compare(member.id, rival.id) < 0)
-      if (known.has(partition) && wins) holders.set(partition, member)
+      if (wins) holders.set(partition, member)
     }
   }
   const claims = new Map<string, number[]>(members.map(({ id }) => [id, []]))
   for (const [partition, { id }] of holders) claims.get(id)?.push(partition)
-  for (const held of claims.values()) held.sort((a, b) => a - b)
+  for (const held of claims.values()) held.sort((a, b) => Number(contested.has(a)) - Number(contested.has(b)) || a - b)
   return claims
 }
 

@@ -98,4 +98,15 @@ describe('the sticky assignment', () => {
     )
     expect(Object.fromEntries(shares)).toEqual({ a: [4, 5], b: [0, 1], c: [2, 3] })
   })
+
+  it('gives back what somebody had, when another that took it over has to give up something anyway', () => {
+    const shares = assignSticky(
+      [
+        { id: 'back', owned: [0, 1, 2, 3], generation: 6 },
+        { id: 'stayed', owned: [0, 1, 2, 3, 4, 5, 6, 7], generation: 7 },
+      ],
+      [0, 1, 2, 3, 4, 5, 6, 7],
+    )
+    expect(Object.fromEntries(shares)).toEqual({ back: [0, 1, 2, 3], stayed: [4, 5, 6, 7] })
+  })
 })
