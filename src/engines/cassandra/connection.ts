@@ -72,6 +72,8 @@ export async function connectCassandra(settings: CassandraSettings, keyspace: st
     },
     pooling: { maxRequestsPerConnection: 1024, coreConnectionsPerHost: { 0: 2, 1: 1 } },
   })
+  const met = new Set<cassandra.Host>()
+  client.on('hostAdd', (host: cassandra.Host) => met.add(host))
   client.on('hostDown', (host: { address: string }) => logger.warn({ host: host.address }, 'a node of Cassandra is down'))
   client.on('hostUp', (host: { address: string }) => logger.info({ host: host.address }, 'a node of Cassandra is up'))
   try {
@@ -81,7 +83,20 @@ export async function connectCassandra(settings: CassandraSettings, keyspace: st
     closeLeftOver(client)
     throw cassandraError(error, settings, 'connecting')
   }
+  for (const host of client.hosts.values()) met.add(host)
+  clients.set(client, met)
   return client
+}
+
+/** Nodes that a client has ever met. */
+const clients = new WeakMap<cassandra.Client, ReadonlySet<cassandra.Host>>()
+
+/** Closes all connections, and ends what the driver goes on doing for nodes that it has taken from its list. */
+export async function closeCassandra(client: cassandra.Client): Promise<void> {
+  await client.shutdown()
+  // Not in the driver's types.
+  for (const host of clients.get(client) ?? [])
+    await (host as cassandra.Host & { shutdown?(wait: boolean): Promise<void> }).shutdown?.(false)
 }
 
 /**
@@ -133,10 +148,13 @@ export function cassandraError(error: unknown, settings: CassandraSettings, doin
     return fail('CASSANDRA_KEYSPACE_MISSING', `${text}; run \`tidemark migrate\` with this configuration first`)
   }
   if (isTlsError(inner)) {
-    return fail('CASSANDRA_TLS', `${text.trim()}; check engines.cassandra.tls, and whether the nodes speak TLS at that port`)
+    return fail(
+      'CASSANDRA_TLS',
+      `${text.trim().replace(/; if the root CA .*$/, '')}; check engines.cassandra.tls, and whether the nodes speak TLS at that port`,
+    )
   }
   if (isPassing(error))
-    return fail('CASSANDRA_UNAVAILABLE', `${text}; is it running, and are engines.cassandra.contact_points right?`, true)
+    return fail('CASSANDRA_UNAVAILABLE', `${text}; is it running there, and are engines.cassandra.contact_points and tls right?`, true)
   return fail('CASSANDRA_REFUSED', text)
 }
 

@@ -4,7 +4,7 @@ import type cassandra from 'cassandra-driver'
 import { EngineError } from '../../domain/errors.ts'
 import type { ClusterFormed } from '../../domain/events/cluster-formed.ts'
 import type { Logger } from '../../telemetry/log.ts'
-import { cassandraError, connectCassandra, swappedConsistencyOf } from './connection.ts'
+import { cassandraError, closeCassandra, connectCassandra, swappedConsistencyOf } from './connection.ts'
 import type { CassandraSettings } from './settings.ts'
 import { createTable, tableNames } from './tables.ts'
 
@@ -56,7 +56,7 @@ export async function migrateCassandra(
       }
     }
   } finally {
-    await client.shutdown()
+    await closeCassandra(client)
   }
 }
 
@@ -148,7 +148,7 @@ export async function readCluster(settings: CassandraSettings, logger: Logger): 
   } catch (error) {
     throw cassandraError(error, settings, 'looking at the cluster')
   } finally {
-    await client.shutdown()
+    await closeCassandra(client)
   }
 }
 
@@ -207,7 +207,7 @@ function refuseImpossible(copies: number, settings: CassandraSettings, client: c
   const problem =
     copies === 0
       ? `keeps no copy in data centre ${dataCenter}`
-      : `keeps ${copies} copies, of which ${needed[consistency]} must answer at ${consistency}, but data centre ${dataCenter} has ${nodes} nodes`
+      : `keeps ${copies} copies, of which ${needed[consistency]} must answer at ${consistency}, but data centre ${dataCenter} has ${nodes} ${nodes === 1 ? 'node' : 'nodes'}`
   const remedy = `give the data centre more nodes, or set engines.cassandra.replication; a keyspace that stands is changed by ${alterStatement(settings, nodes >= 3 ? 3 : 1)}`
   throw new EngineError('CASSANDRA_REPLICATION', `keyspace ${keyspace} ${problem}: ${remedy}`, { retryable: false })
 }

@@ -88,6 +88,11 @@ const REFUSED: Readonly<Record<string, readonly [code: string, remedy: string]>>
 /** By the codes of TLS: a certificate that is not trusted, not valid now, of another host, or one of ours that is refused. */
 const TLS_CODES = /CERT|SELF_SIGNED|UNABLE_TO|ALTNAME|ERR_SSL|ERR_OSSL|HOSTNAME_MISMATCH/
 
+/** Node adds how Node is to be started. */
+function withoutAdvice(message: string): string {
+  return message.replace(/; if the root CA .*$/, '')
+}
+
 /** Of several things that failed at once, such as topics that can't be made, the first. */
 function causeOf(error: Error): unknown {
   return 'errors' in error && Array.isArray(error.errors) ? error.errors[0] : error.cause
@@ -100,7 +105,7 @@ export function kafkaError(error: unknown, settings: KafkaSettings, doing: strin
   for (let cause: unknown = error; cause instanceof Error; cause = causeOf(cause)) {
     const type = 'type' in cause && typeof cause.type === 'string' ? cause.type : ''
     if ('code' in cause && typeof cause.code === 'string' && TLS_CODES.test(cause.code)) {
-      const message = `${doing}: ${at}: ${cause.message} (${cause.code}); check engines.kafka.tls and the brokers' certificates`
+      const message = `${doing}: ${at}: ${withoutAdvice(cause.message)} (${cause.code}); check engines.kafka.tls and the brokers' certificates`
       return new EngineError('KAFKA_TLS', message, { retryable: false, cause: error })
     }
     const known = REFUSED[type] ?? (/SASL|authenticat/i.test(cause.name + cause.message) ? REFUSED.SASL_AUTHENTICATION_FAILED : undefined)
@@ -109,8 +114,12 @@ export function kafkaError(error: unknown, settings: KafkaSettings, doing: strin
     return new EngineError(code, `${doing}: ${at}: ${cause.message}; ${remedy}`, { retryable: false, cause: error })
   }
   const message = error instanceof Error ? error.message : String(error)
-  return new EngineError('KAFKA_UNAVAILABLE', `${doing}: ${at}: ${message}; are the brokers running, and is engines.kafka right?`, {
-    retryable: true,
-    cause: error,
-  })
+  return new EngineError(
+    'KAFKA_UNAVAILABLE',
+    `${doing}: ${at}: ${message}; are the brokers running there, and do engines.kafka.tls and sasl suit that port?`,
+    {
+      retryable: true,
+      cause: error,
+    },
+  )
 }

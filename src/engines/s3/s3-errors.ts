@@ -47,7 +47,7 @@ export function isAbsence(error: unknown): boolean {
 export function translated(s3Bucket: string, what: string, error: unknown): EngineError {
   if (error instanceof EngineError) return error
   const { name, message, status } = failureOf(error)
-  const met = `s3 bucket ${s3Bucket}: ${what}: ${name === message ? '' : `${name}: `}${message}${status === null ? '' : ` (${status})`}`
+  const met = `s3 bucket ${s3Bucket}: ${what}: ${name === message || name === 'Error' ? '' : `${name}: `}${message}${status === null ? '' : ` (${status})`}`
   const of = (code: string, advice: string, retryable = false) =>
     new EngineError(code, `${met}${advice && `; ${advice}`}`, { retryable, cause: error })
   if (/^checksum mismatch/i.test(message)) return new CorruptionError(`${met}; what is stored is not what was written`, { cause: error })
