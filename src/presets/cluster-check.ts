@@ -3,16 +3,23 @@ import { EngineError } from '../domain/errors.ts'
 import { type ClusterFormed, clusterFormedHeaders, decodeClusterFormed, encodeClusterFormed } from '../domain/events/cluster-formed.ts'
 import { MEMBERSHIP_TOPIC, OPERATIONS_TOPIC, SAMPLES_SPREAD, SAMPLES_TOPIC } from '../domain/events/topics.ts'
 import type { Clock } from '../domain/ports/clock.ts'
+import type { Offset } from '../domain/position.ts'
 import { HOUR_MS } from '../domain/time.ts'
+import { CassandraBlockStore } from '../engines/cassandra/cassandra-block-store.ts'
 import { migrateCassandra, readCluster } from '../engines/cassandra/migrations.ts'
+import { kafkaTopic } from '../engines/kafka/connection.ts'
 import { KafkaEventLog } from '../engines/kafka/kafka-event-log.ts'
 import { checkTopics, ensureTopics, type TopicSpec } from '../engines/kafka/topics.ts'
+import { decodeCheckpoint, readCheckpoints } from '../projections/series/checkpoints.ts'
+import { SERIES_VERSION } from '../projections/series/series-fold.ts'
 import type { Logger } from '../telemetry/log.ts'
 
 /** Of a new cluster, when the configuration does not say. */
 const PARTITIONS = 16
 /** The first generation of the samples topic. */
 const GENERATION = 1
+const END_TRIES = 4
+const END_WAIT_MS = 500
 
 export interface ClusterParts {
   readonly engines: EnginesConfig
@@ -33,7 +40,8 @@ export async function migrateCluster(parts: ClusterParts): Promise<ClusterFormed
   refuseOtherPartitions(cluster, parts.partitions)
   await ensureTopics(engines.kafka, topicsOf(engines, cluster.partitions), logger)
   refuse(await checkTopics(engines.kafka, topicsOf(engines, cluster.partitions), logger))
-  await withOperations(parts, async (operations) => {
+  await refuseLostTopic(parts, cluster)
+  await withLog(parts, OPERATIONS_TOPIC, async (operations) => {
     const formed = await firstRecord(operations)
     if (formed !== null) return refuseOtherCluster(engines, cluster, formed)
     await operations.append([{ partition: 0, headers: clusterFormedHeaders(cluster), payload: encodeClusterFormed(cluster) }])
@@ -51,11 +59,12 @@ export async function checkCluster(parts: ClusterParts): Promise<ClusterFormed> 
   const cluster = await readCluster(engines.cassandra, logger)
   refuseOtherPartitions(cluster, parts.partitions)
   refuse(await checkTopics(engines.kafka, topicsOf(engines, cluster.partitions), logger))
-  await withOperations(parts, async (operations) => {
+  await withLog(parts, OPERATIONS_TOPIC, async (operations) => {
     const formed = await firstRecord(operations)
     if (formed === null) return refuse([`${operations.topic} is empty: run \`tidemark migrate\` with this configuration first`])
     refuseOtherCluster(engines, cluster, formed)
   })
+  await refuseLostTopic(parts, cluster)
   if (engines.s3 !== null) refuse(await checkArchive(engines.s3))
   return cluster
 }
@@ -93,11 +102,45 @@ function refuseOtherCluster({ kafka, cassandra }: EnginesConfig, cluster: Cluste
   ])
 }
 
-async function withOperations(parts: ClusterParts, work: (operations: KafkaEventLog) => Promise<void>): Promise<void> {
+/**
+ * The keyspace knows how far the samples topic has been read. One that ends before is new, or not the one that was read: what is appended
+ * to it would be passed by as read already.
+ */
+async function refuseLostTopic(parts: ClusterParts, cluster: ClusterFormed): Promise<void> {
   const { engines, clock, logger } = parts
-  const operations = await KafkaEventLog.open({
+  const store = await CassandraBlockStore.open({ settings: engines.cassandra, rawRetentionMs: HOUR_MS, clock, logger })
+  try {
+    const rows = await readCheckpoints(store, SERIES_VERSION)
+    if (rows.size === 0) return
+    const read = new Map([...rows].map(([partition, bytes]) => [partition, decodeCheckpoint(bytes, partition).offset]))
+    await withLog(parts, SAMPLES_TOPIC, async (samples) => {
+      for (let tries = 1; ; tries++) {
+        const ends = await samples.ends()
+        const lost = [...read].find(([partition, offset]) => offset > (ends.get(partition) ?? 0))
+        if (lost === undefined) return
+        // A broker that has just become leader may know less of its end, for a moment.
+        if (tries < END_TRIES) await clock.sleep(END_WAIT_MS)
+        else refuse([lostTopic(engines, cluster, lost, ends.get(lost[0]) ?? 0)])
+      }
+    })
+  } finally {
+    await store.close()
+  }
+}
+
+function lostTopic({ kafka, cassandra }: EnginesConfig, { clusterId }: ClusterFormed, [partition, offset]: [number, Offset], end: Offset) {
+  return (
+    `the keyspace ${cassandra.keyspace} of cluster ${clusterId} was filled up to offset ${offset} of partition ${partition}, but that of ` +
+    `${kafkaTopic(kafka, SAMPLES_TOPIC)} ends at ${end}: it is not the topic that was read, or it has lost records; set engines.kafka.topic_prefix ` +
+    'to what it was, restore the topic, or begin anew with another engines.cassandra.keyspace'
+  )
+}
+
+async function withLog(parts: ClusterParts, topic: string, work: (log: KafkaEventLog) => Promise<void>): Promise<void> {
+  const { engines, clock, logger } = parts
+  const log = await KafkaEventLog.open({
     settings: engines.kafka,
-    topic: OPERATIONS_TOPIC,
+    topic,
     generation: GENERATION,
     clientId: 'tidemark-check',
     clock,
@@ -105,9 +148,9 @@ async function withOperations(parts: ClusterParts, work: (operations: KafkaEvent
     bytesInFlightMax: 2 ** 20,
   })
   try {
-    await work(operations)
+    await work(log)
   } finally {
-    await operations.close()
+    await log.close()
   }
 }
 

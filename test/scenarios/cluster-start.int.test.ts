@@ -12,6 +12,8 @@ import { type CassandraHandle, type KafkaHandle, type S3Address, startCassandra,
 import { connectCassandra } from '../../src/engines/cassandra/connection.ts'
 import { connectKafka } from '../../src/engines/kafka/connection.ts'
 import { silentLogger } from '../../src/telemetry/log.ts'
+import { fleetRequests } from '../ingest/fleet.ts'
+import { snappyCompress } from '../ingest/write-request.ts'
 import { cassandraSettings } from '../support/cassandra-settings.ts'
 import { describeWithEngines } from '../support/engines.ts'
 import { kafkaSettings } from '../support/kafka-settings.ts'
@@ -321,6 +323,34 @@ describeWithEngines(
             expect(text).toContain(`the topics ${name}.* belong to another cluster (${first}) than the keyspace ${names[1]} (`)
             expect(text).toContain('choose another engines.kafka.topic_prefix or engines.cassandra.keyspace')
           }
+        },
+        TEST_MS,
+      )
+
+      it(
+        'refuses topics that are not those the keyspace was filled from',
+        async () => {
+          const config = commands.config(engines, { partitions: 4 })
+          const cluster = await commands.migrated(config)
+          const server = await ServerProcess.start(await freePort(), ['--config', config, '--roles', 'ingest,project'])
+          const [body] = fleetRequests(100, 1, Date.now()).map(snappyCompress)
+          const headers = { 'content-type': 'application/x-protobuf', 'content-encoding': 'snappy' }
+          const pushed = await fetch(`${server.url}/api/v1/write`, { method: 'POST', headers, body: body.slice() })
+          expect(pushed.status).toBe(204)
+          for (let sealed = 0; sealed === 0; ) {
+            const answer = await fetch(`${server.url}/-/seal`, { method: 'POST' })
+            sealed = ((await answer.json()) as { data: { sealedBuckets: number } }).data.sealedBuckets
+          }
+          expect(await server.kill('SIGTERM')).toBe(0)
+          // All is well: it has been read, and stands in the keyspace.
+          expect(await commands.migrated(config)).toBe(cluster)
+          const expected = new RegExp(
+            `keyspace ${name} of cluster ${cluster} was filled up to offset [1-9]\\d* of partition \\d, .* ends at 0: .*topic_prefix`,
+          )
+          expect(await commands.refused('migrate', commands.config(engines, { kafka: { topic_prefix: another() } }))).toMatch(expected)
+          await withAdmin((own) => own.deleteTopics({ topics: [`${name}.samples`] }))
+          expect(await commands.refused('migrate', config)).toMatch(expected)
+          expect(await commands.refused('serve', config)).toMatch(expected)
         },
         TEST_MS,
       )
