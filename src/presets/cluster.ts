@@ -171,7 +171,7 @@ class ClusterProcess {
     const membership = new LogMembership({ log: membershipLog, name: this.#name, clock: this.#clock, logger: this.#logger })
     const leaving = new AbortController()
     const share = new RingShare(this.#name)
-    const following = share.follow(membership, leaving.signal)
+    const following = share.follow(membership, leaving.signal).catch((error: unknown) => this.#fail('membership of the collectors', error))
     const jobs = config.scrape.jobs
     const parts = { append: ingest, clock: this.#clock, logger: this.#logger, userAgent: `Tidemark/${VERSION}` }
     const scraping = new ScrapeManager({ ...parts, jobs, share })
@@ -181,9 +181,10 @@ class ClusterProcess {
     agent?.start()
     await Promise.all([scraping.start(), own.start()])
     this.#stops.push(async () => {
-      await Promise.all([agent?.stop(), scraping.stop(), own.stop()])
+      // Good-bye first: the others take over at once, while the scrapes that are under way here are finished.
       leaving.abort()
       await following
+      await Promise.all([agent?.stop(), scraping.stop(), own.stop()])
     })
     return scraping
   }
@@ -211,14 +212,16 @@ class ClusterProcess {
   }
 
   #startThread(name: string, data: ClusterThreadData): ServiceThread {
-    const thread = new ServiceThread(name, data, (error) => {
-      // Better to end, and be started again, than to answer with what stands still.
-      this.#logger.error({ error: String(error) }, `the thread ${name} has failed; the process ends`)
-      process.exit(1)
-    })
+    const thread = new ServiceThread(name, data, (error) => this.#fail(`the thread ${name}`, error))
     this.#threads.push(thread)
     this.#stops.push(() => thread.stop())
     return thread
+  }
+
+  /** Better to end, and be started again, than to go on with a part that stands still. */
+  #fail(what: string, error: unknown): never {
+    this.#logger.error({ error: String(error) }, `${what} has failed; the process ends`)
+    process.exit(1)
   }
 
   #alsoReady(isReady: () => boolean): void {
