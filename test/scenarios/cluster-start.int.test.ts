@@ -34,8 +34,14 @@ type Changes = { readonly [Name in keyof Engines]?: Section } & { readonly parti
 
 /** Configurations in a folder of their own, and the command line on them. */
 class Commands {
-  readonly folder = mkdtempSync(join(tmpdir(), 'tidemark-start-'))
+  #folder: string | null = null
   #count = 0
+
+  /** Made when it is wanted: suites that are skipped leave none. */
+  get folder(): string {
+    this.#folder ??= mkdtempSync(join(tmpdir(), 'tidemark-start-'))
+    return this.#folder
+  }
 
   file(name: string, text: string): string {
     const path = join(this.folder, name)
@@ -90,7 +96,7 @@ class Commands {
   }
 
   remove(): void {
-    rmSync(this.folder, { recursive: true, force: true })
+    if (this.#folder !== null) rmSync(this.#folder, { recursive: true, force: true })
   }
 }
 
