@@ -137,7 +137,9 @@ async function ingest(): Promise<void> {
 }
 
 async function counted(node: ServerProcess): Promise<number> {
-  const counts = await Promise.all(METRICS.map((metric) => node.query(`sum(count_over_time(${metric}[1h]))`)))
+  const counts = await Promise.all(
+    METRICS.map((metric) => node.query(`sum(count_over_time(${metric}[${Math.ceil((STEPS * 10) / 3600) + 1}h]))`)),
+  )
   return counts.reduce((sum, count) => sum + (Object.values(count)[0] ?? 0), 0)
 }
 

@@ -29,8 +29,11 @@ export interface QueryThreadParts {
   readonly pageCacheBytes: number
 }
 
-/** A query thread: answers what comes in on its port, from a head that another thread writes and the blocks of a store. */
-export function serveQueryThread(port: MessagePort, parts: QueryThreadParts): void {
+/**
+ * A query thread: answers what comes in on its port, from a head that another thread writes and the blocks of a store.
+ * @returns the reader, to be kept ahead where the store may go away
+ */
+export function serveQueryThread(port: MessagePort, parts: QueryThreadParts): RawReader {
   const { memory, store, clock, limits, generation } = parts
   const control = new Control(memory.control)
   const index = new SeriesIndex(memory, control)
@@ -63,4 +66,5 @@ export function serveQueryThread(port: MessagePort, parts: QueryThreadParts): vo
     },
   })
   serveQueries(port, engine)
+  return reader
 }

@@ -6,7 +6,16 @@ import type { Clock } from '../../domain/ports/clock.ts'
 import { DAY_MS, type TimestampMs } from '../../domain/time.ts'
 import type { Logger } from '../../telemetry/log.ts'
 import { counter, gauge, histogram } from '../../telemetry/metrics.ts'
-import { cassandraError, connectCassandra, isPassing, pause, retried, serialConsistencyOf, swappedConsistencyOf } from './connection.ts'
+import {
+  cassandraError,
+  closeCassandra,
+  connectCassandra,
+  isPassing,
+  pause,
+  retried,
+  serialConsistencyOf,
+  swappedConsistencyOf,
+} from './connection.ts'
 import { InFlight } from './in-flight.ts'
 import type { CassandraSettings } from './settings.ts'
 import { fetchSize, ttlSeconds } from './tables.ts'
@@ -127,7 +136,7 @@ export class CassandraBlockStore implements BlockStore {
   async compact(): Promise<void> {}
 
   async close(): Promise<void> {
-    await this.#client.shutdown()
+    await closeCassandra(this.#client)
   }
 
   async #putRow(row: BlockRow): Promise<void> {

@@ -165,10 +165,13 @@ export function isPassing(error: unknown): boolean {
   const code = codeOf(inner)
   if (code !== null) return PASSING_CODES.has(code) || code === CAS_WRITE_UNKNOWN
   if (isTlsError(inner)) return false
+  const text = inner instanceof Error ? inner.message : ''
   return (
     error instanceof cassandra.errors.NoHostAvailableError ||
     error instanceof cassandra.errors.OperationTimedOutError ||
     error instanceof cassandra.errors.BusyConnectionError ||
+    // A bare Error of the driver, between the loss of a connection and the next.
+    text === 'No connection available' ||
     // Set by the driver where a connection was lost before the answer came.
     (inner instanceof Error && 'isSocketError' in inner && inner.isSocketError === true) ||
     (inner instanceof Error && 'code' in inner && typeof inner.code === 'string' && /^E[A-Z]+$/.test(inner.code))

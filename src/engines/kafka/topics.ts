@@ -200,8 +200,7 @@ async function connectInTime(admin: Admin): Promise<void> {
   const late = delay(CONNECT_MS_MAX, 'late', { signal: connected.signal }).catch(() => 'connected')
   try {
     const outcome = await Promise.race([admin.connect(), late])
-    if (outcome === 'late')
-      throw new Error(`no answer of a Kafka broker within ${CONNECT_MS_MAX / 1000} s`)
+    if (outcome === 'late') throw new Error(`no answer of a Kafka broker within ${CONNECT_MS_MAX / 1000} s`)
   } finally {
     connected.abort()
   }

@@ -3,7 +3,7 @@ import type { BlockStore } from '../../domain/ports/block-store.ts'
 import type { Clock } from '../../domain/ports/clock.ts'
 import type { ReadStats, SeriesReader } from '../../domain/ports/series-reader.ts'
 import type { SeriesColumns } from '../../domain/series.ts'
-import { DAY_MS, type TimeRange, type TimestampMs } from '../../domain/time.ts'
+import { DAY_MS, HOUR_MS, type TimeRange, type TimestampMs } from '../../domain/time.ts'
 import { BUCKET_MS, daysOf } from './buckets.ts'
 import { type BucketEntry, type RunPages, readDay, runsOf } from './catalogue.ts'
 import { decodeCheckpoint, type Gap, readCheckpoints } from './checkpoints.ts'
@@ -32,6 +32,8 @@ export interface RawReaderParts {
 
 /** A reader waits so long for the projector to come up with what is acknowledged; under a flood it answers with what there is. */
 const SETTLE_MS_MAX = 200
+/** How far around now catalogues are read ahead: over midnight, a quarter of a day before it comes. */
+const READ_AHEAD_MS = 6 * HOUR_MS
 /** Runs that are opened at once: where the store is elsewhere, one wait for all of them. */
 const RUNS_AT_ONCE = 16
 
@@ -87,15 +89,31 @@ export class RawReader implements SeriesReader {
     }
   }
 
+  /**
+   * Reads ahead what every query over the last hours needs of the store beside pages, as far as it has changed: with it, what the head
+   * alone holds is answered also while the store is away.
+   */
+  async refresh(): Promise<void> {
+    const { control, clock, partitions } = this.#parts
+    const nowMs = clock.nowMs()
+    const versions = Array.from({ length: partitions }, (_, partition) => control.catalogueVersion(partition))
+    await this.#readGaps(versions)
+    const days = daysOf({ startMs: nowMs - READ_AHEAD_MS, endMs: nowMs + READ_AHEAD_MS })
+    for (const [partition, version] of versions.entries()) await Promise.all(days.map((day) => this.#day(partition, day, version)))
+  }
+
+  async #readGaps(versions: readonly number[]): Promise<void> {
+    const key = versions.join()
+    if (this.#gaps.versions === key) return
+    const rows = await readCheckpoints(this.#parts.store, this.#parts.version)
+    const gaps = [...rows].flatMap(([partition, bytes]) => decodeCheckpoint(bytes, partition).gaps.map((gap) => ({ ...gap, partition })))
+    this.#gaps = { versions: key, gaps }
+  }
+
   /** Which series were in a gap nobody knows: so every answer over its time is warned of. */
   async #warnOfGaps(range: TimeRange, versions: readonly number[], stats: ReadStats): Promise<void> {
     if (stats.warnings === undefined) return
-    const key = versions.join()
-    if (this.#gaps.versions !== key) {
-      const rows = await readCheckpoints(this.#parts.store, this.#parts.version)
-      const gaps = [...rows].flatMap(([partition, bytes]) => decodeCheckpoint(bytes, partition).gaps.map((gap) => ({ ...gap, partition })))
-      this.#gaps = { versions: key, gaps }
-    }
+    await this.#readGaps(versions)
     for (const { partition, from, to, startMs, endMs } of this.#gaps.gaps) {
       if (endMs <= range.startMs || startMs > range.endMs) continue
       const [start, end] = [startMs, endMs].map((ms) => new Date(ms).toISOString())

@@ -82,7 +82,11 @@ describe('docs/asyncapi.yaml', () => {
 
   it('has a channel for every topic, and no other', () => {
     const named = Object.entries(topics).flatMap(([name, value]) => (name.endsWith('_TOPIC') ? [value] : []))
-    expect(Object.values(channels).map(({ address }) => address).sort()).toEqual(named.sort())
+    expect(
+      Object.values(channels)
+        .map(({ address }) => address)
+        .sort(),
+    ).toEqual(named.sort())
     for (const { address, bindings } of Object.values(channels)) {
       expect(bindings).toMatchObject({ kafka: { topic: address, partitions: expect.any(Number), bindingVersion: '0.5.0' } })
     }
