@@ -129,7 +129,7 @@ export function cassandraError(error: unknown, settings: CassandraSettings, doin
   if (error instanceof EngineError) return error
   const at = `cassandra at ${settings.contactPoints.join(', ')}`
   const inner = innermost(error)
-  const text = inner instanceof Error ? inner.message : String(inner)
+  const text = textOf(inner)
   const fail = (code: string, message: string, retryable = false) =>
     new EngineError(code, `${doing}: ${at}: ${message}`, { retryable, cause: error })
   if (/data ?center/i.test(text) && /localDataCenter/.test(text)) {
@@ -165,16 +165,15 @@ export function isPassing(error: unknown): boolean {
   const code = codeOf(inner)
   if (code !== null) return PASSING_CODES.has(code) || code === CAS_WRITE_UNKNOWN
   if (isTlsError(inner)) return false
-  const text = inner instanceof Error ? inner.message : ''
   return (
     error instanceof cassandra.errors.NoHostAvailableError ||
     error instanceof cassandra.errors.OperationTimedOutError ||
     error instanceof cassandra.errors.BusyConnectionError ||
     // A bare Error of the driver, between the loss of a connection and the next.
-    text === 'No connection available' ||
+    textOf(inner) === 'No connection available' ||
     // Set by the driver where a connection was lost before the answer came.
-    (inner instanceof Error && 'isSocketError' in inner && inner.isSocketError === true) ||
-    (inner instanceof Error && 'code' in inner && typeof inner.code === 'string' && /^E[A-Z]+$/.test(inner.code))
+    fieldOf(inner, 'isSocketError') === true ||
+    /^E[A-Z]+$/.test(String(fieldOf(inner, 'code')))
   )
 }
 
@@ -200,7 +199,7 @@ export function pause(waitMs: number): Promise<void> {
 function innermost(error: unknown): unknown {
   if (!(error instanceof cassandra.errors.NoHostAvailableError)) return error
   const inner = Object.values((error.innerErrors ?? {}) as Record<string, unknown>)
-  return inner.find((one) => one instanceof Error) ?? error
+  return inner.find((one) => fieldOf(one, 'message') !== undefined) ?? error
 }
 
 function codeOf(error: unknown): number | null {
@@ -209,6 +208,14 @@ function codeOf(error: unknown): number | null {
 
 /** A handshake that will not go better another time. */
 function isTlsError(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-  return /^ERR_(SSL|TLS|OSSL)_|CERT|^UNABLE_TO_|^HOSTNAME_MISMATCH$/.test(code)
+  return /^ERR_(SSL|TLS|OSSL)_|CERT|^UNABLE_TO_|^HOSTNAME_MISMATCH$/.test(String(fieldOf(error, 'code')))
+}
+
+function textOf(error: unknown): string {
+  return String(fieldOf(error, 'message') ?? error)
+}
+
+/** Not by its class: an error of Node's own may come from another realm than ours. */
+function fieldOf(error: unknown, name: string): unknown {
+  return typeof error === 'object' && error !== null ? (error as Record<string, unknown>)[name] : undefined
 }
