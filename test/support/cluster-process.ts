@@ -47,11 +47,16 @@ export class ClusterProcesses {
   /** Makes topics and keyspace, then starts so many processes of each role. */
   static async start(options: ClusterOptions, counts: Partial<Record<ClusterRole, number>>): Promise<ClusterProcesses> {
     const cluster = new ClusterProcesses(options)
-    await cluster.#migrate()
-    for (const role of ['project', 'ingest', 'query', 'collect'] as const) {
-      await Promise.all(Array.from({ length: counts[role] ?? 0 }, () => cluster.add(role)))
+    try {
+      await cluster.#migrate()
+      for (const role of ['project', 'ingest', 'query', 'collect'] as const) {
+        await Promise.all(Array.from({ length: counts[role] ?? 0 }, () => cluster.add(role)))
+      }
+      return cluster
+    } catch (error) {
+      await cluster.remove()
+      throw error
     }
-    return cluster
   }
 
   get #config(): string {

@@ -41,7 +41,10 @@ export class ServerProcess {
     for (let tries = 0; ; tries++) {
       const response = await fetch(`${server.url}/-/ready`).catch(() => null)
       if (response?.ok) return server
-      if (child.exitCode !== null || tries > readyMs / 25) throw new Error(`the server did not get ready: ${server.output}`)
+      if (child.exitCode !== null || tries > readyMs / 25) {
+        child.kill('SIGKILL')
+        throw new Error(`the server did not get ready: ${server.output}`)
+      }
       await new Promise((resolve) => setTimeout(resolve, 25))
     }
   }

@@ -23,7 +23,13 @@ export interface SenderOptions {
 
 interface Push {
   readonly timeMs: number
-  state: 'unknown' | 'acknowledged'
+  state: 'unknown' | 'acknowledged' | 'lost'
+}
+
+interface Expected {
+  readonly timeoutMs?: number
+  /** That every answer must carry; null: it must carry none. */
+  readonly warning?: RegExp | null
 }
 
 /** Of one query process' answers. */
@@ -49,6 +55,11 @@ export class Ledger {
   readonly #pushes: Push[][]
   readonly #running: Promise<void>[]
   #ending = false
+  #paused: PromiseWithResolvers<void> | null = null
+  #underWay = 0
+  #lost = 0
+  /** Of the last look at the last query process. */
+  #found: Found = { answered: 0, missing: 0, doubled: 0, foreign: 0 }
   #acknowledged = 0
   #answers = new Map<string, number>()
 
@@ -81,14 +92,50 @@ export class Ledger {
     return Object.fromEntries(this.#answers)
   }
 
+  /** Sends nothing until it is told to go on. Resolves when what is under way has an outcome. */
+  async pause(): Promise<void> {
+    this.#paused = Promise.withResolvers()
+    while (this.#underWay > 0) await delay(10)
+  }
+
+  resume(): void {
+    this.#paused?.resolve()
+    this.#paused = null
+  }
+
+  /** Takes out of the book what was pushed in a time of which nothing is left. @returns samples that had been acknowledged */
+  forget(fromMs: number, toMs: number): number {
+    let lost = 0
+    for (const pushes of this.#pushes) {
+      for (const push of pushes) {
+        if (push.timeMs < fromMs || push.timeMs > toMs) continue
+        if (push.state === 'acknowledged') lost += this.#series
+        push.state = 'lost'
+      }
+    }
+    this.#lost += lost
+    return lost
+  }
+
+  /** What an answer over all of it warns of. */
+  async warnings(url: string): Promise<readonly string[]> {
+    const parameters = new URLSearchParams({ query: `count_over_time(fault_0{run="${this.#run}"}[${WINDOW}])` })
+    const response = await fetch(`${url}/api/v1/query?${parameters}`)
+    return ((await response.json()) as { warnings?: string[] }).warnings ?? []
+  }
+
   /** Sends nothing more. Resolves when what is under way has an outcome. */
   async end(): Promise<void> {
     this.#ending = true
+    this.resume()
     await Promise.all(this.#running)
   }
 
   async #send(sender: number, pushes: Push[]): Promise<void> {
     while (!this.#ending) {
+      if (this.#paused !== null) await this.#paused.promise
+      if (this.#ending) return
+      this.#underWay++
       const push: Push = { timeMs: Math.max(Date.now(), (pushes.at(-1)?.timeMs ?? 0) + 1), state: 'unknown' }
       const value = pushes.push(push) - 1
       for (let attempt = 0; ; attempt++) {
@@ -104,6 +151,7 @@ export class Ledger {
         if (value % 2 === 1 || (this.#ending && attempt > 20)) break
         await delay(100)
       }
+      this.#underWay--
       await delay(this.#everyMs)
     }
   }
@@ -162,11 +210,11 @@ export class Ledger {
    * Waits until every query process answers every acknowledged sample, and expects exactly those, once each, with their values, beside
    * ones of unknown outcome; by raw samples, by counts and by sums. Doubled or foreign ones fail at once. Called after `end`.
    */
-  async expectExactly(timeoutMs = 60_000): Promise<void> {
+  async expectExactly({ timeoutMs = 60_000, warning = null }: Expected = {}): Promise<void> {
     const deadline = Date.now() + timeoutMs
     for (const url of this.#cluster.urls('query')) {
       for (;;) {
-        const found = await this.#examine(url)
+        const found = await this.#examine(url, warning)
         if (found !== null && this.#isExact(found, Date.now() > deadline)) break
         await delay(250)
       }
@@ -174,30 +222,33 @@ export class Ledger {
   }
 
   /** Expects it of every query process at once: nothing that was answered may be away for a moment. */
-  async expectStill(): Promise<void> {
+  async expectStill({ warning = null }: Expected = {}): Promise<void> {
     for (const url of this.#cluster.urls('query')) {
       for (let found = null; found === null; ) {
-        found = await this.#examine(url)
+        found = await this.#examine(url, warning)
         if (found !== null) this.#isExact(found, true)
       }
     }
   }
 
   #isExact(found: Found, isLast: boolean): boolean {
-    const exact = { answered: this.acknowledged, missing: 0, doubled: 0, foreign: 0 }
+    const exact = { answered: this.acknowledged - this.#lost, missing: 0, doubled: 0, foreign: 0 }
     if (isLast || found.doubled > 0 || found.foreign > 0) expect(found).toEqual(isLast ? exact : { ...found, doubled: 0, foreign: 0 })
+    this.#found = found
     return found.missing === 0
   }
 
   /** As it is now; null when something came in between the questions, which then can't be compared. */
-  async #examine(url: string): Promise<Found | null> {
+  async #examine(url: string, warning: RegExp | null): Promise<Found | null> {
     const found: Found = { answered: 0, missing: 0, doubled: 0, foreign: 0 }
     const time = Date.now() + 1000
     for (const [sender, pushes] of this.#pushes.entries()) {
       const range = `{__name__=~"fault_.",run="${this.#run}",sender="${sender}"}[${WINDOW}]`
-      const raw = await ask(url, range, time)
-      const [counts, sums] = await Promise.all([ask(url, `count_over_time(${range})`, time), ask(url, `sum_over_time(${range})`, time)])
-      const again = await ask(url, range, time)
+      const raw = await ask(url, range, time, warning)
+      const [counts, sums] = await Promise.all(
+        ['count_over_time', 'sum_over_time'].map((name) => ask(url, `${name}(${range})`, time, warning)),
+      )
+      const again = await ask(url, range, time, warning)
       if (sampleCount(raw) !== sampleCount(again)) return null
       const bySeries = new Map<string, (readonly [number, string])[]>()
       for (const { metric, values = [] } of raw) {
@@ -217,14 +268,16 @@ export class Ledger {
     return found
   }
 
-  /** The line of the table. @param lost samples that were lost as the test wants it, and told of */
-  report(fault: string, recoveryMs: number, lost = 0): void {
-    const row = { fault, acknowledged: this.acknowledged, answered: this.acknowledged - lost, doubled: 0, missing: 0, lost }
+  /** The line of the table, after all was found as expected. */
+  report(fault: string, recoveryMs: number): void {
+    const lost = this.#lost
+    const { answered, missing, doubled } = this.#found
+    const row = { fault, acknowledged: this.acknowledged, answered, doubled, missing, lost }
     const seconds = Math.round(recoveryMs / 100) / 10
     mkdirSync(join(TABLE, '..'), { recursive: true })
     appendFileSync(TABLE, `${JSON.stringify({ ...row, failures: this.failures, seconds })}\n`)
     process.stdout.write(
-      `fault: ${fault}: ${row.acknowledged} acknowledged, ${row.answered} answered, 0 doubled, 0 missing${lost > 0 ? `, ${lost} lost to retention and told of` : ''}, recovered in ${seconds} s\n`,
+      `fault: ${fault}: ${row.acknowledged} acknowledged, ${answered} answered, ${doubled} doubled, ${missing} missing${lost > 0 ? `, ${lost} lost to retention and told of` : ''}, recovered in ${seconds} s\n`,
     )
   }
 }
@@ -239,7 +292,7 @@ function compare(found: Found, pushes: readonly Push[], i: number, values: reado
   let matched = 0
   for (const [value, { timeMs, state }] of pushes.entries()) {
     const met = byTime.get(timeOf(i, timeMs))
-    if (met === value) matched++
+    if (met === value && state !== 'lost') matched++
     if (met === value && state === 'acknowledged') found.answered++
     if (met === undefined && state === 'acknowledged') found.missing++
   }
@@ -256,12 +309,15 @@ interface Answer {
   readonly values?: readonly (readonly [number, string])[]
 }
 
-/** @throws when it doesn't answer in time, or with an error or warnings */
-async function ask(url: string, query: string, timeMs = Date.now()): Promise<Answer[]> {
+/** @throws when it doesn't answer in time, or with an error, or not with the warning that is expected */
+async function ask(url: string, query: string, timeMs = Date.now(), warning: RegExp | null = null): Promise<Answer[]> {
   const parameters = new URLSearchParams({ query, time: `${timeMs / 1000}` })
   const response = await fetch(`${url}/api/v1/query`, { method: 'POST', body: parameters, signal: AbortSignal.timeout(20_000) })
   const body = (await response.json()) as { error?: string; warnings?: string[]; data?: { result: Answer[] } }
-  if (body.data === undefined || body.warnings !== undefined) throw new Error(`${query}: ${body.error ?? body.warnings?.join()}`)
+  if (body.data === undefined) throw new Error(`${query}: ${body.error}`)
+  const { warnings = [] } = body
+  if (warning === null ? warnings.length > 0 : !warnings.some((text) => warning.test(text)))
+    throw new Error(`${query}: expected ${warning ?? 'no warning'}, met ${warnings.join() || 'none'}`)
   return body.data.result
 }
 
