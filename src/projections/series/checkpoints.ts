@@ -29,12 +29,17 @@ export interface UnsealedBucket {
   readonly lastArrivalMs: TimestampMs
 }
 
-/** Records [from, to) of a partition were never applied; they came in (startMs, endMs], by the log's clock. */
+/** Records [from, to) of a partition were never applied; they came in (startMs, endMs], by the log's clock. `endMs` is Infinity while nothing came after. */
 export interface Gap {
   readonly from: Offset
   readonly to: Offset
   readonly startMs: TimestampMs
   readonly endMs: TimestampMs
+}
+
+/** Whether a gap is another one, or a part of it. */
+export function holds(whole: Gap, part: Gap): boolean {
+  return whole.from <= part.from && whole.to >= part.to
 }
 
 export const NO_CHECKPOINT: Checkpoint = { offset: 0, epoch: 0, sessionsPeriod: 0, appendedMs: null, unsealed: [], gaps: [] }

@@ -1,4 +1,5 @@
 import type { Offset } from '../../domain/position.ts'
+import type { Gap } from './checkpoints.ts'
 import { GENERATIONS } from './head-memory.ts'
 
 /** What a generation of the head is at the moment. Readers read `active` and `flushing` ones. */
@@ -34,6 +35,8 @@ export class Control {
   readonly #durable: BigInt64Array
   readonly #pendingSinceMs: Float64Array
   readonly #catalogueVersions: Int32Array
+  /** Four a partition: from, to (0: none), startMs, endMs. */
+  readonly #gaps: Float64Array
 
   constructor(memory: SharedArrayBuffer) {
     this.words = new Int32Array(memory)
@@ -41,6 +44,7 @@ export class Control {
     this.#durable = new BigInt64Array(memory, OFFSETS_AT + 8 * PARTITIONS_MAX, PARTITIONS_MAX)
     this.#pendingSinceMs = new Float64Array(memory, OFFSETS_AT + 16 * PARTITIONS_MAX, PARTITIONS_MAX)
     this.#catalogueVersions = new Int32Array(memory, OFFSETS_AT + 24 * PARTITIONS_MAX, PARTITIONS_MAX)
+    this.#gaps = new Float64Array(memory, OFFSETS_AT + 28 * PARTITIONS_MAX, 4 * PARTITIONS_MAX)
   }
 
   get seriesCount(): number {
@@ -74,6 +78,16 @@ export class Control {
   /** Says that what the store holds of a partition has changed; readers look again before their next query. */
   bumpCatalogue(partition: number): void {
     Atomics.add(this.#catalogueVersions, partition, 1)
+  }
+
+  /** The gap that was found last while folding a partition here, whether or not it stands in a checkpoint yet. */
+  gap(partition: number): Gap | null {
+    const [from, to, startMs, endMs] = this.#gaps.subarray(4 * partition, 4 * partition + 4)
+    return to === 0 ? null : { from, to, startMs, endMs }
+  }
+  setGap(partition: number, gap: Gap | null): void {
+    const { from, to, startMs, endMs } = gap ?? { from: 0, to: 0, startMs: 0, endMs: 0 }
+    this.#gaps.set([from, to, startMs, endMs], 4 * partition)
   }
 
   get ready(): boolean {

@@ -6,7 +6,7 @@ import type { SeriesColumns } from '../../domain/series.ts'
 import { DAY_MS, HOUR_MS, type TimeRange, type TimestampMs } from '../../domain/time.ts'
 import { BUCKET_MS, daysOf } from './buckets.ts'
 import { type BucketEntry, type RunPages, readDay, runsOf } from './catalogue.ts'
-import { decodeCheckpoint, type Gap, readCheckpoints } from './checkpoints.ts'
+import { decodeCheckpoint, type Gap, holds, readCheckpoints } from './checkpoints.ts'
 import type { Control } from './control.ts'
 import type { HeadReader } from './head.ts'
 import type { SeriesMatcher } from './match.ts'
@@ -114,12 +114,18 @@ export class RawReader implements SeriesReader {
   async #warnOfGaps(range: TimeRange, versions: readonly number[], stats: ReadStats): Promise<void> {
     if (stats.warnings === undefined) return
     await this.#readGaps(versions)
-    for (const { partition, from, to, startMs, endMs } of this.#gaps.gaps) {
+    const stored = this.#gaps.gaps
+    // What this process has found itself is known before a projector has stored it.
+    const found = versions.flatMap((_, partition) => {
+      const gap = this.#parts.control.gap(partition)
+      const isStored = gap === null || stored.some((known) => known.partition === partition && holds(known, gap))
+      return isStored ? [] : [{ ...gap, partition }]
+    })
+    for (const { partition, from, to, startMs, endMs } of [...stored, ...found]) {
       if (endMs <= range.startMs || startMs > range.endMs) continue
-      const [start, end] = [startMs, endMs].map((ms) => new Date(ms).toISOString())
-      stats.warnings.add(
-        `${to - from} records of partition ${partition} of the log were lost between ${start} and ${end}: samples of that time may be missing`,
-      )
+      const start = new Date(startMs).toISOString()
+      const time = endMs === Number.POSITIVE_INFINITY ? `after ${start}` : `between ${start} and ${new Date(endMs).toISOString()}`
+      stats.warnings.add(`${to - from} records of partition ${partition} of the log were lost ${time}: samples of that time may be missing`)
     }
   }
 

@@ -7,7 +7,7 @@ import { DAY_MS, type TimestampMs } from '../../domain/time.ts'
 import type { Logger } from '../../telemetry/log.ts'
 import { counter, gauge } from '../../telemetry/metrics.ts'
 import { BUCKET_MS, dayOfBucket } from './buckets.ts'
-import type { Checkpoint, Gap } from './checkpoints.ts'
+import { type Checkpoint, type Gap, holds } from './checkpoints.ts'
 import type { Control } from './control.ts'
 import { Head } from './head.ts'
 import type { HeadMemory } from './head-memory.ts'
@@ -104,6 +104,7 @@ export class SeriesFold {
     this.#positions.set(partition, { next: offset, appendedMs, gaps: [...gaps], openGap: null })
     control.setApplied(partition, offset)
     control.setDurable(partition, offset, nowMs)
+    control.setGap(partition, null)
   }
 
   /** Lets go of a partition: its records are left out from now on. What the head holds of it stays until its generation goes. */
@@ -152,7 +153,7 @@ export class SeriesFold {
       if (repeated > 0) repeatedSamples.inc(repeated)
     }
     if (count > 0) appliedSamples.inc(count)
-    if (position.openGap !== null) this.#closeGap(position, record.appendedMs)
+    if (position.openGap !== null) this.#closeGap(partition, position, record.appendedMs)
     position.next = offset + 1
     position.appendedMs = record.appendedMs
     this.#parts.control.setApplied(partition, offset + 1)
@@ -211,16 +212,20 @@ export class SeriesFold {
     const position = this.#positions.get(partition)
     if (position === undefined || to <= position.next) return
     position.openGap = { from: position.openGap?.from ?? from, to, startMs: position.openGap?.startMs ?? position.appendedMs }
+    const { startMs } = position.openGap
+    // Told of from now on, before any checkpoint says so; of what came before the first record that was applied nothing is known.
+    this.#parts.control.setGap(partition, { from: position.openGap.from, to, startMs: startMs ?? 0, endMs: Number.POSITIVE_INFINITY })
     position.next = to
     this.#parts.control.setApplied(partition, to)
   }
 
-  #closeGap(position: Position, endMs: TimestampMs): void {
+  #closeGap(partition: number, position: Position, endMs: TimestampMs): void {
     const { from, to, startMs } = position.openGap!
     // Of what came before the first record that was ever applied, only the end is known.
     position.openGap = null
     // It is found again when what follows it is read again.
-    if (position.gaps.some((known) => known.from <= from && known.to >= to)) return
-    position.gaps.push({ from, to, startMs: startMs ?? endMs - this.#parts.rawRetentionMs, endMs })
+    const gap = { from, to, startMs: startMs ?? endMs - this.#parts.rawRetentionMs, endMs }
+    this.#parts.control.setGap(partition, gap)
+    if (!position.gaps.some((known) => holds(known, gap))) position.gaps.push(gap)
   }
 }

@@ -38,7 +38,10 @@ export async function tailLog({ log, fold, control, clock, logger, onApplied }: 
       if (error instanceof EngineError && error.code === 'INDEX_FULL') {
         // What is in the log stays there: with more room, or when series have expired, the next start takes it.
         control.stalled = true
-        logger.error({ error: error.message }, 'the index is full: reading the log stands still, writes are refused')
+        logger.error(
+          { error: error.message },
+          'the index is full: reading the log stands still until the next start with more room (limits.series)',
+        )
         await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
         return
       }

@@ -1,64 +1,26 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
-import { Labels } from '../../../src/domain/labels.ts'
-import type { LogRecord, RecordToAppend } from '../../../src/domain/ports/event-log.ts'
-import type { PartitionOffsets } from '../../../src/domain/position.ts'
-import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../../src/domain/time.ts'
-import { Ingest } from '../../../src/ingest/ingest.ts'
+import { HOUR_MS, MINUTE_MS } from '../../../src/domain/time.ts'
 import { Control } from '../../../src/projections/series/control.ts'
-import { HeadReader } from '../../../src/projections/series/head.ts'
 import { allocateHeadMemory } from '../../../src/projections/series/head-memory.ts'
-import { SeriesMatcher } from '../../../src/projections/series/match.ts'
-import { PageCache } from '../../../src/projections/series/page-cache.ts'
-import { RawReader } from '../../../src/projections/series/raw-reader.ts'
-import { ReaderPin } from '../../../src/projections/series/reader-pin.ts'
-import { SERIES_VERSION, type SeriesFold } from '../../../src/projections/series/series-fold.ts'
-import { SeriesIndex } from '../../../src/projections/series/series-index.ts'
+import type { RawReader } from '../../../src/projections/series/raw-reader.ts'
+import type { SeriesFold } from '../../../src/projections/series/series-fold.ts'
 import { SeriesProjection } from '../../../src/projections/series/series-projection.ts'
 import { TailingHead } from '../../../src/projections/series/tailing-head.ts'
-import { compileMatcher, literalAlternatives } from '../../../src/promql/matching.ts'
 import { silentLogger } from '../../../src/telemetry/log.ts'
 import { MemoryBlockStore } from '../../support/memory-block-store.ts'
-import { SeededRandom, VirtualClock } from '../../support/virtual-clock.ts'
+import { VirtualClock } from '../../support/virtual-clock.ts'
+import { MemoryLog, Model, PARTITIONS, Pusher, RETENTION_MS, readAll, readerOf } from './world.ts'
 
-const PARTITIONS = 4
 const PROJECTORS = 3
-const RETENTION_MS = 7 * DAY_MS
 const limits = { seriesMax: 500, symbolsMax: 1000, symbolBytesMax: 1 << 16, partitions: PARTITIONS, readers: 1, arenaBytes: 1 << 19 }
-
-class MemoryLog {
-  readonly partitionCount = PARTITIONS
-  readonly generation = 1
-  readonly records: LogRecord[][] = Array.from({ length: PARTITIONS }, () => [])
-  readonly #clock: VirtualClock
-
-  constructor(clock: VirtualClock) {
-    this.#clock = clock
-  }
-
-  async append(records: readonly RecordToAppend[]): Promise<PartitionOffsets> {
-    const next = new Map<number, number>()
-    for (const { partition, headers, payload } of records) {
-      const offset = this.records[partition].length
-      this.records[partition].push({ partition, offset, headers, payload: payload.slice(), appendedMs: this.#clock.nowMs() })
-      next.set(partition, offset + 1)
-    }
-    return next
-  }
-}
 
 /** Projectors that share a store and a log, and one head that answers beside them. */
 class Cluster {
   readonly clock = new VirtualClock(Date.UTC(2026, 0, 15, 3, 30))
   readonly log = new MemoryLog(this.clock)
   readonly store = new MemoryBlockStore()
-  readonly ingest = new Ingest({
-    log: this.log,
-    clock: this.clock,
-    random: new SeededRandom(1),
-    knownSeriesMax: 4096,
-    knownBytesMax: 1 << 20,
-  })
+  readonly pusher = new Pusher(this.log, this.clock)
   readonly projectors: SeriesProjection[] = []
   head!: TailingHead
   reader!: RawReader
@@ -85,23 +47,9 @@ class Cluster {
 
   async restartHead(): Promise<void> {
     const parts = this.#parts()
-    const { memory, control } = parts
     this.head = new TailingHead(parts)
     await this.head.load()
-    const index = new SeriesIndex(memory, control)
-    this.reader = new RawReader({
-      control,
-      index,
-      head: new HeadReader(memory),
-      matcher: new SeriesMatcher(index, { compile: compileMatcher, literals: literalAlternatives }),
-      pages: new PageCache(this.store, index, 1 << 20),
-      store: this.store,
-      clock: this.clock,
-      version: SERIES_VERSION,
-      retentionMs: RETENTION_MS,
-      pin: new ReaderPin(control, 0),
-      partitions: PARTITIONS,
-    })
+    this.reader = readerOf(parts.memory, this.store, this.clock)
   }
 
   /** What the log holds comes to one fold, at most `records` of each partition. */
@@ -111,36 +59,10 @@ class Cluster {
     }
   }
 
-  async push(samples: readonly (readonly [string, number, number])[]): Promise<void> {
-    await this.ingest.appendSamples(
-      {
-        labels: samples.map(([name]) => labelsOf(name)),
-        times: Float64Array.from(samples, ([, time]) => time),
-        values: Float64Array.from(samples, ([, , value]) => value),
-      },
-      'test',
-    )
-  }
-
   async answer(): Promise<string[]> {
     await this.feed(this.head.fold)
-    const lines: string[] = []
-    const stats = { seriesMatched: 0, samplesRead: 0, headSamples: 0, blocksRead: 0, bytesRead: 0 }
-    const everything = [{ name: 'n', type: '!=', value: '' }] as const
-    const range = { startMs: 0, endMs: Number.MAX_SAFE_INTEGER }
-    for await (const batch of this.reader.select(everything, range, new AbortController().signal, stats)) {
-      for (const { labels, times, values } of batch)
-        for (const [i, time] of times.entries()) lines.push(`${labels.get('n')} ${time} ${values[i]}`)
-    }
-    return lines.sort()
+    return (await readAll(this.reader)).lines
   }
-}
-
-const known = new Map<string, Labels>()
-function labelsOf(name: string): Labels {
-  let labels = known.get(name)
-  if (labels === undefined) known.set(name, (labels = Labels.fromObject({ __name__: `metric_${name.charCodeAt(0) % 3}`, n: name })))
-  return labels
 }
 
 const sample = fc.tuple(
@@ -170,15 +92,13 @@ describe('many projectors of one log', () => {
       fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
         const cluster = await Cluster.start()
         const base = cluster.clock.nowMs() - 5 * HOUR_MS
-        const model = new Map<string, number>()
+        const model = new Model()
         for (const one of steps) {
           await cluster.clock.advance(MINUTE_MS)
           if (one.do === 'push') {
-            await cluster.push(one.samples.map(([name, second, value]) => [name, base + second * 1000, value] as const))
-            for (const [name, second, value] of one.samples) {
-              const key = `${name} ${base + second * 1000}`
-              model.set(key, Math.max(model.get(key) ?? Number.NEGATIVE_INFINITY, value))
-            }
+            const samples = one.samples.map(([name, second, value]) => [name, base + second * 1000, value] as const)
+            await cluster.pusher.push(samples)
+            model.add(samples)
           } else if (one.do === 'read') await cluster.feed(cluster.projectors[one.i].fold, one.records)
           else if (one.do === 'take') {
             if (cluster.projectors[one.i].held().includes(one.partition)) cluster.projectors[one.i].release(one.partition)
@@ -194,7 +114,7 @@ describe('many projectors of one log', () => {
             await cluster.feed(cluster.head.fold)
             await cluster.head.look()
           } else await cluster.restartHead()
-          expect(await cluster.answer()).toEqual([...model].map(([key, value]) => `${key} ${value}`).sort())
+          expect(await cluster.answer()).toEqual(model.lines())
         }
         // In the end all of it stands in sealed blocks alone.
         for (let partition = 0; partition < PARTITIONS; partition++) {
@@ -204,7 +124,7 @@ describe('many projectors of one log', () => {
         await cluster.projectors[0].sealAll()
         await cluster.feed(cluster.projectors[0].fold)
         await cluster.restartHead()
-        expect(await cluster.answer()).toEqual([...model].map(([key, value]) => `${key} ${value}`).sort())
+        expect(await cluster.answer()).toEqual(model.lines())
       }),
       { numRuns: 80 },
     )
@@ -213,7 +133,7 @@ describe('many projectors of one log', () => {
   it('fence off who held a partition before: what that one flushes moves no checkpoint', async () => {
     const cluster = await Cluster.start()
     const now = cluster.clock.nowMs()
-    await cluster.push(Array.from({ length: 20 }, (_, i) => [`s${i}`, now, i] as const))
+    await cluster.pusher.push(Array.from({ length: 20 }, (_, i) => [`s${i}`, now, i] as const))
     const [first, second] = cluster.projectors
     const lost: number[] = []
     first.onLost = (partition) => lost.push(partition)
@@ -235,7 +155,7 @@ describe('many projectors of one log', () => {
     const cluster = await Cluster.start()
     const now = cluster.clock.nowMs()
     const generations = () => cluster.head.fold.head.sampleCount
-    await cluster.push(Array.from({ length: 40 }, (_, i) => [`s${i}`, now, i] as const))
+    await cluster.pusher.push(Array.from({ length: 40 }, (_, i) => [`s${i}`, now, i] as const))
     await cluster.feed(cluster.head.fold)
     expect(generations()).toBe(40)
     await cluster.clock.advance(2 * MINUTE_MS)
@@ -249,11 +169,7 @@ describe('many projectors of one log', () => {
     expect(await cluster.answer()).toHaveLength(40)
     for (const one of cluster.projectors) await one.flush()
     await cluster.head.look()
-    const stats = { seriesMatched: 0, samplesRead: 0, headSamples: 0, blocksRead: 0, bytesRead: 0 }
-    const range = { startMs: 0, endMs: now + 1 }
-    for await (const _ of cluster.reader.select([{ name: 'n', type: '!=', value: '' }], range, new AbortController().signal, stats)) {
-      // Counted below.
-    }
+    const { stats } = await readAll(cluster.reader, 0, now + 1)
     expect([stats.samplesRead, stats.headSamples]).toEqual([40, 0])
   })
 })

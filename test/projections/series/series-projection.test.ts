@@ -1,66 +1,25 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
-import { Labels } from '../../../src/domain/labels.ts'
-import type { LogRecord, RecordToAppend } from '../../../src/domain/ports/event-log.ts'
-import type { PartitionOffsets } from '../../../src/domain/position.ts'
 import { DAY_MS, HOUR_MS } from '../../../src/domain/time.ts'
-import { Ingest } from '../../../src/ingest/ingest.ts'
 import { Control } from '../../../src/projections/series/control.ts'
-import { HeadReader } from '../../../src/projections/series/head.ts'
 import { allocateHeadMemory } from '../../../src/projections/series/head-memory.ts'
-import { SeriesMatcher } from '../../../src/projections/series/match.ts'
-import { PageCache } from '../../../src/projections/series/page-cache.ts'
-import { RawReader } from '../../../src/projections/series/raw-reader.ts'
-import { ReaderPin } from '../../../src/projections/series/reader-pin.ts'
-import { SERIES_VERSION } from '../../../src/projections/series/series-fold.ts'
-import { SeriesIndex } from '../../../src/projections/series/series-index.ts'
+import type { RawReader } from '../../../src/projections/series/raw-reader.ts'
 import { SeriesProjection } from '../../../src/projections/series/series-projection.ts'
-import { compileMatcher, literalAlternatives } from '../../../src/promql/matching.ts'
 import { silentLogger } from '../../../src/telemetry/log.ts'
 import { MemoryBlockStore } from '../../support/memory-block-store.ts'
-import { SeededRandom, VirtualClock } from '../../support/virtual-clock.ts'
+import { VirtualClock } from '../../support/virtual-clock.ts'
+import { MemoryLog, Model, type NamedSample, PARTITIONS, Pusher, RETENTION_MS, readAll, readerOf } from './world.ts'
 
-const PARTITIONS = 4
 const limits = { seriesMax: 2000, symbolsMax: 4000, symbolBytesMax: 1 << 18, partitions: PARTITIONS, readers: 1, arenaBytes: 1 << 20 }
-const RETENTION_MS = 7 * DAY_MS
-
-/** A log in memory that the projection is fed from by hand. */
-class MemoryLog {
-  readonly partitionCount = PARTITIONS
-  readonly generation = 0
-  readonly records: LogRecord[] = []
-  readonly #clock: VirtualClock
-
-  constructor(clock: VirtualClock) {
-    this.#clock = clock
-  }
-
-  async append(records: readonly RecordToAppend[]): Promise<PartitionOffsets> {
-    const next = new Map<number, number>()
-    for (const { partition, headers, payload } of records) {
-      const offset = this.records.filter((record) => record.partition === partition).length
-      this.records.push({ partition, offset, headers, payload: payload.slice(), appendedMs: this.#clock.nowMs() })
-      next.set(partition, offset + 1)
-    }
-    return next
-  }
-}
 
 /** A projection over what outlives it: clock, log, store. `restart` is a crash: memory is gone, the rest stays. */
 class World {
   readonly clock = new VirtualClock(Date.UTC(2026, 0, 15, 3, 30))
   readonly log = new MemoryLog(this.clock)
   readonly store = new MemoryBlockStore()
-  readonly ingest = new Ingest({
-    log: this.log,
-    clock: this.clock,
-    random: new SeededRandom(1),
-    knownSeriesMax: 4096,
-    knownBytesMax: 1 << 20,
-  })
+  readonly pusher = new Pusher(this.log, this.clock)
   projection!: SeriesProjection
   reader!: RawReader
-  #fed = 0
 
   async restart(): Promise<void> {
     const memory = allocateHeadMemory(limits)
@@ -77,62 +36,24 @@ class World {
     })
     await this.projection.load()
     for (let partition = 0; partition < PARTITIONS; partition++) await this.projection.take(partition, 0)
-    const index = new SeriesIndex(memory, control)
-    this.reader = new RawReader({
-      control,
-      index,
-      head: new HeadReader(memory),
-      matcher: new SeriesMatcher(index, { compile: compileMatcher, literals: literalAlternatives }),
-      pages: new PageCache(store, index, 1 << 20),
-      store,
-      clock,
-      version: SERIES_VERSION,
-      retentionMs: RETENTION_MS,
-      pin: new ReaderPin(control, 0),
-      partitions: PARTITIONS,
-    })
-    this.#fed = 0
+    this.reader = readerOf(memory, store, clock)
     await this.feed()
   }
 
   async feed(): Promise<void> {
-    for (; this.#fed < this.log.records.length; this.#fed++) await this.projection.fold.apply(this.log.records[this.#fed])
+    for (const [partition, next] of this.projection.fold.positions()) {
+      for (const record of this.log.records[partition].slice(next)) await this.projection.fold.apply(record)
+    }
   }
 
-  async push(samples: readonly (readonly [string, number, number])[]): Promise<void> {
-    await this.ingest.appendSamples(
-      {
-        labels: samples.map(([name]) => labelsOf(name)),
-        times: Float64Array.from(samples, ([, time]) => time),
-        values: Float64Array.from(samples, ([, , value]) => value),
-      },
-      'test',
-    )
+  async push(samples: readonly NamedSample[]): Promise<void> {
+    await this.pusher.push(samples)
     await this.feed()
   }
 
-  /** All samples of all series, "name time value", in order. */
-  async read(startMs = 0, endMs = Number.MAX_SAFE_INTEGER): Promise<string[]> {
-    const lines: string[] = []
-    const stats = { seriesMatched: 0, samplesRead: 0, headSamples: 0, blocksRead: 0, bytesRead: 0 }
-    for await (const batch of this.reader.select(
-      [{ name: 'n', type: '!=', value: '' }],
-      { startMs, endMs },
-      new AbortController().signal,
-      stats,
-    )) {
-      for (const { labels, times, values } of batch)
-        for (const [i, time] of times.entries()) lines.push(`${labels.get('n')} ${time} ${values[i]}`)
-    }
-    return lines.sort()
+  async read(startMs?: number, endMs?: number): Promise<string[]> {
+    return (await readAll(this.reader, startMs, endMs)).lines
   }
-}
-
-const known = new Map<string, Labels>()
-function labelsOf(name: string): Labels {
-  let labels = known.get(name)
-  if (labels === undefined) known.set(name, (labels = Labels.fromObject({ __name__: `metric_${name.charCodeAt(0) % 3}`, n: name })))
-  return labels
 }
 
 async function newWorld(): Promise<World> {
@@ -214,26 +135,24 @@ describe('the series projection', () => {
   it('stores a gap of the log, and warns of it in every answer over its time', async () => {
     const world = await newWorld()
     const now = world.clock.nowMs()
-    const warnings = async (startMs: number, endMs: number) => {
-      const stats = { seriesMatched: 0, samplesRead: 0, headSamples: 0, blocksRead: 0, bytesRead: 0, warnings: new Set<string>() }
-      const batches = world.reader.select([{ name: 'n', type: '!=', value: '' }], { startMs, endMs }, new AbortController().signal, stats)
-      for await (const _ of batches) {
-        // Only what is said beside the samples is of interest.
-      }
-      return [...stats.warnings]
-    }
+    const warnings = async (startMs: number, endMs: number) => [...(await readAll(world.reader, startMs, endMs)).stats.warnings]
     await world.push([['a', now, 1]])
-    const { partition, offset } = world.log.records[0]
+    const [record] = world.log.records.flat()
+    const { partition, offset } = record
     await world.clock.advance(60_000)
     world.projection.fold.noteGap(partition, offset + 1, offset + 4)
-    await world.projection.fold.apply({ ...world.log.records[0], offset: offset + 4, appendedMs: now + 60_000 })
-    expect(await warnings(now - 1000, now + 120_000)).toEqual([])
-    await world.projection.maintain()
+    expect(await warnings(now - 1000, now + 120_000)).toEqual([
+      `3 records of partition ${partition} of the log were lost after 2026-01-15T03:30:00.000Z: samples of that time may be missing`,
+    ])
+    await world.projection.fold.apply({ ...record, offset: offset + 4, appendedMs: now + 60_000 })
     const told = [
       expect.stringMatching(
         `^3 records of partition ${partition} of the log were lost between 2026-01-15T03:30:00.000Z and 2026-01-15T03:31`,
       ),
     ]
+    // At once, and just once when it is stored as well.
+    expect(await warnings(now - 1000, now + 120_000)).toEqual(told)
+    await world.projection.maintain()
     expect(await warnings(now - 1000, now + 120_000)).toEqual(told)
     expect(await warnings(now + 60_000, now + 120_000)).toEqual([])
     await world.projection.flush()
@@ -285,14 +204,12 @@ describe('the series projection', () => {
       fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
         const world = await newWorld()
         const base = world.clock.nowMs() - 5 * HOUR_MS
-        const model = new Map<string, number>()
+        const model = new Model()
         for (const one of steps) {
           if (one.do === 'push') {
-            await world.push(one.samples.map(([name, second, value]) => [name, base + second * 1000, value] as const))
-            for (const [name, second, value] of one.samples) {
-              const key = `${name} ${base + second * 1000}`
-              model.set(key, Math.max(model.get(key) ?? Number.NEGATIVE_INFINITY, value))
-            }
+            const samples = one.samples.map(([name, second, value]) => [name, base + second * 1000, value] as const)
+            await world.push(samples)
+            model.add(samples)
           } else if (one.do === 'flush') await world.projection.flush()
           else if (one.do === 'seal') await world.projection.sealAll()
           else if (one.do === 'restart') await world.restart()
@@ -301,7 +218,7 @@ describe('the series projection', () => {
             await world.projection.flush().catch(() => {})
             world.store.failures = 0
           }
-          expect(await world.read()).toEqual([...model].map(([key, value]) => `${key} ${value}`).sort())
+          expect(await world.read()).toEqual(model.lines())
         }
       }),
       { numRuns: 60 },
