@@ -1,43 +1,20 @@
 import { setImmediate } from 'node:timers/promises'
-import { parentPort, workerData } from 'node:worker_threads'
-import { SAMPLES_TOPIC } from '../domain/events/topics.ts'
-import { CassandraBlockStore } from '../engines/cassandra/cassandra-block-store.ts'
+import { parentPort } from 'node:worker_threads'
 import { connectKafka, kafkaTopic } from '../engines/kafka/connection.ts'
-import { KafkaEventLog } from '../engines/kafka/kafka-event-log.ts'
 import { KafkaOwnership } from '../engines/kafka/ownership.ts'
-import { SystemClock } from '../engines/system-clock.ts'
-import { Control } from '../projections/series/control.ts'
 import { runProjection } from '../projections/series/runner.ts'
 import { SeriesProjection } from '../projections/series/series-projection.ts'
 import { invariant } from '../stdx/invariant.ts'
-import { createLogger } from '../telemetry/log.ts'
 import { gauge, threadMetrics } from '../telemetry/metrics.ts'
-import type { ClusterThreadData } from './cluster-threads.ts'
+import { openClusterThread } from './cluster-thread.ts'
 import { serveCalls } from './worker-rpc.ts'
 
 /** The projector of a cluster's process: folds the partitions that it owns into the store, and lets nobody read its head. */
 invariant(parentPort !== null, 'the projector is started as a worker')
-const { memory, engines, limits, logLevel, generation, processName } = workerData as ClusterThreadData // as cluster.ts starts it
-const clock = new SystemClock()
-const logger = createLogger(logLevel, { thread: 'projector' })
-const control = new Control(memory.control)
-const topic = SAMPLES_TOPIC
-const clientId = `${processName}-projector`
-const [store, log] = await Promise.all([
-  CassandraBlockStore.open({ settings: engines.cassandra, rawRetentionMs: limits.rawRetentionMs, clock, logger }),
-  KafkaEventLog.open({
-    settings: engines.kafka,
-    topic,
-    generation,
-    clientId,
-    clock,
-    logger,
-    bytesInFlightMax: limits.appendBytesInFlightMax,
-  }),
-])
+const { memory, engines, limits, clock, logger, clientId, store, log, control } = await openClusterThread('projector')
 const ownership = new KafkaOwnership({
   kafka: connectKafka(engines.kafka, clientId, logger),
-  topic: kafkaTopic(engines.kafka, topic),
+  topic: kafkaTopic(engines.kafka, log.topic),
   groupId: `${engines.kafka.topicPrefix}.project`,
   sessionTimeoutMs: engines.kafka.sessionTimeoutMs,
   clock,

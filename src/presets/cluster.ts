@@ -155,7 +155,7 @@ class ClusterProcess {
       timeoutMs: limits.queryTimeoutMs,
     })
     this.#stops.push(() => queries.close())
-    const lag = new ClusterLagView(SAMPLES_TOPIC, control, cluster.partitions)
+    const lag = new ClusterLagView(SAMPLES_TOPIC, control, thread)
     return { control, queries, lag, metadata: new ProjectedMetadata(thread) satisfies MetadataView }
   }
 

@@ -1,36 +1,13 @@
-import { parentPort, workerData } from 'node:worker_threads'
-import { SAMPLES_TOPIC } from '../domain/events/topics.ts'
-import { CassandraBlockStore } from '../engines/cassandra/cassandra-block-store.ts'
-import { KafkaEventLog } from '../engines/kafka/kafka-event-log.ts'
-import { SystemClock } from '../engines/system-clock.ts'
-import { Control } from '../projections/series/control.ts'
+import { parentPort } from 'node:worker_threads'
 import { runTailingHead, TailingHead } from '../projections/series/tailing-head.ts'
 import { invariant } from '../stdx/invariant.ts'
-import { createLogger } from '../telemetry/log.ts'
 import { gauge, threadMetrics } from '../telemetry/metrics.ts'
-import type { ClusterThreadData } from './cluster-threads.ts'
+import { openClusterThread } from './cluster-thread.ts'
 import { serveCalls } from './worker-rpc.ts'
 
 /** The head of a cluster's process that answers queries: it tails the whole log and writes nothing. */
 invariant(parentPort !== null, 'the head is started as a worker')
-const { memory, engines, limits, logLevel, generation, processName } = workerData as ClusterThreadData // as cluster.ts starts it
-const clock = new SystemClock()
-const logger = createLogger(logLevel, { thread: 'head' })
-const control = new Control(memory.control)
-const topic = SAMPLES_TOPIC
-const clientId = `${processName}-head`
-const [store, log] = await Promise.all([
-  CassandraBlockStore.open({ settings: engines.cassandra, rawRetentionMs: limits.rawRetentionMs, clock, logger }),
-  KafkaEventLog.open({
-    settings: engines.kafka,
-    topic,
-    generation,
-    clientId,
-    clock,
-    logger,
-    bytesInFlightMax: limits.appendBytesInFlightMax,
-  }),
-])
+const { memory, limits, clock, logger, store, log, control } = await openClusterThread('head')
 const head = new TailingHead({ memory, control, store, clock, logger, rawRetentionMs: limits.rawRetentionMs })
 const { partitions } = memory.limits
 gauge('tidemark_head_lag_records', 'Records of the log that are durable and not yet in this process’ head.', ['partition'], function () {
@@ -51,6 +28,7 @@ const running = runTailingHead({ log, head, control, clock, logger }, ending.sig
 
 serveCalls(parentPort, {
   metadata: () => head.fold.metadata.all(),
+  logStarts: () => log.starts(),
   metrics: () => threadMetrics(),
   stop: async () => {
     ending.abort()
