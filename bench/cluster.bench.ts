@@ -15,20 +15,13 @@ import { addressesOf, defaultRun } from '../scripts/engines/index.mjs'
 import { fleetRequests, metrics as METRICS } from '../test/ingest/fleet.ts'
 import { snappyCompress } from '../test/ingest/write-request.ts'
 import { freePort, ServerProcess } from '../test/support/server-process.ts'
+import { cpuSeconds } from './cpu-seconds.ts'
 
 const SERIES = Number(process.env.SERIES ?? 20_000)
 const STEPS = Number(process.env.STEPS ?? 300)
 const SERIES_A_REQUEST = 5000
 const CONNECTIONS = 8
 const PROBES = 200
-
-/** CPU seconds of a process so far, from /proc. */
-function cpuSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    .replace(/^.*\) /, '')
-    .split(' ')
-  return (Number(fields[11]) + Number(fields[12])) / 100
-}
 
 const memoryMiB = (pid: number) => Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
 

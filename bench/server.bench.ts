@@ -2,25 +2,18 @@
  * The whole server, in a process of its own: remote write end to end, durable before the answer, then query shapes as dashboards ask them.
  * 10,000 series (500 hosts x 20 metrics) x 120 samples at 10 s; CPU is that of all the server's threads. Run: npm run bench -- server
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fleetRequests, metrics as METRICS } from '../test/ingest/fleet.ts'
 import { snappyCompress } from '../test/ingest/write-request.ts'
 import { freePort, ServerProcess } from '../test/support/server-process.ts'
+import { cpuSeconds } from './cpu-seconds.ts'
 
 const SERIES = 10_000
 const STEPS = 120
 const STEP_MS = 10_000
 const QUERY_SECONDS = 2
-
-/** CPU seconds of a process so far, from /proc. */
-function cpuSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    .replace(/^.*\) /, '')
-    .split(' ')
-  return (Number(fields[11]) + Number(fields[12])) / 100
-}
 
 const folder = mkdtempSync(join(tmpdir(), 'tidemark-server-bench-'))
 const server = await ServerProcess.start(await freePort(), ['--data', folder, '--log-level', 'error'])

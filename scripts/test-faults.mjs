@@ -3,35 +3,18 @@
  * (test/faults/cluster). Says for each fault how many samples were acknowledged, answered, doubled and missing. With TIDEMARK_FAULTS_LONG=1
  * the store stays away as long as it might in earnest. The last line is `N passed, N failed`.
  */
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { hand, prepare, root, runMain } from './bootstrap.mjs'
-import { summarize } from './test.mjs'
+import { prepare, root, runMain } from './bootstrap.mjs'
+import { runJest, summarize } from './test.mjs'
 
 const TABLE = join(root, '.cache', 'faults-cluster.jsonl')
 
 async function main(args) {
   const jestArgs = args.filter((arg) => arg !== '--')
   const node = await prepare()
-  const reportFile = join(root, '.cache', `jest-${process.pid}.json`)
-  mkdirSync(join(root, '.cache'), { recursive: true })
   rmSync(TABLE, { force: true })
-  await hand(
-    node,
-    [
-      '--experimental-vm-modules',
-      '--disable-warning=ExperimentalWarning',
-      join(root, 'node_modules/jest/bin/jest.js'),
-      '--json',
-      `--outputFile=${reportFile}`,
-      '--runInBand',
-      'test/faults/cluster',
-      ...jestArgs,
-    ],
-    { signals: ['SIGINT', 'SIGTERM'] },
-  )
-  const report = existsSync(reportFile) ? JSON.parse(readFileSync(reportFile, 'utf8')) : null
-  rmSync(reportFile, { force: true })
+  const report = await runJest(node, ['--runInBand', 'test/faults/cluster', ...jestArgs])
   console.log(`\n${table().join('\n')}`)
   const { lines, ok } = summarize(report, [], process.env.TIDEMARK_REQUIRE_ALL === '1')
   console.log(`\n${lines.join('\n')}`)

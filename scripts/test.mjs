@@ -56,12 +56,16 @@ async function main(args) {
   await check('lint', () => tool('@biomejs/biome/bin/biome', ['check', '.']))
   await check('types', () => tool('typescript/bin/tsc', ['--noEmit', '-p', 'tsconfig.json']))
   await check('build', () => build(node))
-  const { lines, ok } = summarize(await runJest(node, unit, jestArgs), failedSteps, process.env.TIDEMARK_REQUIRE_ALL === '1')
+  const workers = [`--maxWorkers=${Math.max(2, availableParallelism() - 1)}`, '--passWithNoTests']
+  const without = unit ? [`--testPathIgnorePatterns=${SLOW.join('|')}`] : []
+  const report = await runJest(node, [...workers, ...without, ...jestArgs])
+  const { lines, ok } = summarize(report, failedSteps, process.env.TIDEMARK_REQUIRE_ALL === '1')
   console.log(`\n${lines.join('\n')}`)
   return ok ? 0 : 1
 }
 
-async function runJest(node, unit, jestArgs) {
+/** Runs jest with these arguments. @returns its report, null when it gave none */
+export async function runJest(node, jestArgs) {
   const reportFile = join(root, '.cache', `jest-${process.pid}.json`)
   mkdirSync(join(root, '.cache'), { recursive: true })
   await hand(
@@ -72,9 +76,6 @@ async function runJest(node, unit, jestArgs) {
       join(root, 'node_modules/jest/bin/jest.js'),
       '--json',
       `--outputFile=${reportFile}`,
-      `--maxWorkers=${Math.max(2, availableParallelism() - 1)}`,
-      '--passWithNoTests',
-      ...(unit ? [`--testPathIgnorePatterns=${SLOW.join('|')}`] : []),
       ...jestArgs,
     ],
     { signals: ['SIGINT', 'SIGTERM'] },

@@ -5,17 +5,14 @@ import { certificate } from './certificates.mjs'
 import { classPath, demandJava, install } from './install.mjs'
 import { cassandraAnswers } from './probes.mjs'
 import {
+  controls,
   dataFolder,
   demandFreePort,
   endWithUs,
   freePorts,
   internalPorts,
-  kill,
   launch,
-  logFile,
   markOf,
-  running,
-  signalTo,
   stop,
   waitUntilAnswers,
 } from './processes.mjs'
@@ -168,17 +165,7 @@ export async function startCassandra(options) {
     user: authentication ? superuser : null,
     ca: keystore?.pem ?? '',
     jmxPort,
-    log: () => logFile(run, NAME),
-    pid: () => running(run, NAME)?.pid ?? null,
-    kill: () => kill(run, NAME),
-    pause: () => signalTo(run, NAME, 'SIGSTOP'),
-    resume: () => signalTo(run, NAME, 'SIGCONT'),
-    terminate: () => stop(run, NAME),
-    restart: async () => {
-      await stop(run, NAME)
-      await start(true)
-    },
-    stop: () => stop(run, NAME),
+    ...controls(run, NAME, start),
   }
 }
 

@@ -283,3 +283,23 @@ export function lastLines(path, count = 15) {
   const lines = buffer.toString('utf8').trimEnd().split('\n').slice(-count)
   return `${lines.map((line) => `  ${line.slice(0, 300)}`).join('\n')}\n  (${path})`
 }
+
+/**
+ * What may be done to the one process of an engine.
+ * @param start brings it up; told whether it was up before
+ */
+export function controls(run, name, start) {
+  return {
+    log: () => logFile(run, name),
+    pid: () => running(run, name)?.pid ?? null,
+    kill: () => kill(run, name),
+    pause: () => signalTo(run, name, 'SIGSTOP'),
+    resume: () => signalTo(run, name, 'SIGCONT'),
+    terminate: () => stop(run, name),
+    restart: async () => {
+      await stop(run, name)
+      await start(true)
+    },
+    stop: () => stop(run, name),
+  }
+}

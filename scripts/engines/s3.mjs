@@ -5,19 +5,7 @@ import { join } from 'node:path'
 import { SetupError } from '../bootstrap.mjs'
 import { install } from './install.mjs'
 import { s3Answers } from './probes.mjs'
-import {
-  dataFolder,
-  demandFreePort,
-  endWithUs,
-  freePorts,
-  kill,
-  launch,
-  logFile,
-  running,
-  signalTo,
-  stop,
-  waitUntilAnswers,
-} from './processes.mjs'
+import { controls, dataFolder, demandFreePort, endWithUs, freePorts, launch, logFile, stop, waitUntilAnswers } from './processes.mjs'
 import { BIND, s3Credentials } from './settings.mjs'
 
 const NAME = 's3'
@@ -76,17 +64,7 @@ export async function startS3(options) {
   return {
     endpoint: `http://${BIND}:${port}`,
     ...s3Credentials,
-    log: () => logFile(run, NAME),
-    pid: () => running(run, NAME)?.pid ?? null,
-    kill: () => kill(run, NAME),
-    pause: () => signalTo(run, NAME, 'SIGSTOP'),
-    resume: () => signalTo(run, NAME, 'SIGCONT'),
-    terminate: () => stop(run, NAME),
-    restart: async () => {
-      await stop(run, NAME)
-      await start(true)
-    },
-    stop: () => stop(run, NAME),
+    ...controls(run, NAME, start),
   }
 }
 
